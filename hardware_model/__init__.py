@@ -1,0 +1,1 @@
+"""The modelled x86-64 machine: processor, MMU, VMX and devices. It knows no VMM."""

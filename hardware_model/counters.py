@@ -1,0 +1,196 @@
+"""Every counter of the model, declared once: storing, printing and documenting derive from this table.
+
+A counter is a fact: an unsigned 64-bit integer that does not depend on any cost (see `results` for costs).
+Counters live in one numpy array, so that native code and Python code increment the same word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hardware_model.instruction_classes import INSTRUCTION_CLASSES
+from hardware_model.vectors import EXCEPTION_VECTORS
+from hardware_model.vmx.exit_reasons import EXIT_REASONS
+
+CounterArray = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One declared counter: dotted `name`, `unit` (plural noun), `group`, and `doc`, its meaning in one sentence."""
+
+    name: str
+    unit: str
+    group: str
+    doc: str
+
+
+def _group(group: str, unit: str, rows: Mapping[str, str]) -> list[Counter]:
+    return [Counter(name, unit, group, doc) for name, doc in rows.items()]
+
+
+_LEVELS = {4: "PML4E", 3: "PDPTE", 2: "PDE", 1: "PTE"}
+
+_CPU = _group(
+    "cpu",
+    "events",
+    {
+        "instructions": "guest instructions retired, those completed by a VMM's emulation included",
+        "instructions.emulated": "guest instructions that the VMM or the machine completed instead of the engine",
+        "instructions.user": "guest instructions retired at CPL 3 by the engine",
+        "blocks": "basic blocks entered by the engine",
+        "time.idle": "units of virtual time skipped while the guest was halted",
+        "syscall": "SYSCALL instructions executed",
+        "interrupt.delivered": "external interrupts delivered through the guest's own IDT by the processor",
+        "interrupt.software": "INT n and INT3 instructions delivered through the guest's own IDT by the processor",
+        "exception.delivered": "exceptions delivered through the guest's own IDT by the processor",
+        "port.in": "IN and INS operations that reached a device",
+        "port.out": "OUT and OUTS operations that reached a device",
+        "mmio.read": "loads that reached a memory-mapped device register",
+        "mmio.write": "stores that reached a memory-mapped device register",
+        "timer.expired": "expiries of a local APIC timer",
+        "code.invalidated": "code frames whose translations were dropped after a write by a VMM or a device",
+    },
+)
+
+_MMU = _group(
+    "mmu",
+    "events",
+    {
+        "tlb.l1i.miss": "instruction fetches that missed the first-level instruction TLB",
+        "tlb.l1d.miss": "data accesses that missed the first-level data TLB",
+        "tlb.l2.hit": "first-level TLB misses that hit the second-level TLB",
+        "tlb.l2.miss": "first-level TLB misses that missed the second-level TLB",
+        "tlb.flush.all": "flushes of every TLB entry of the current tag, global ones included",
+        "tlb.flush.nonglobal": "flushes of the non-global TLB entries of the current tag",
+        "tlb.flush.page": "single-page TLB invalidations",
+        "tlb.evicted": "valid TLB entries replaced by a fill",
+        "walk": "page walks started",
+        "walk.completed": "page walks that found a translation",
+        "walk.fault": "page walks that ended in a page fault",
+        "walk.ept_violation": "page walks that ended in an EPT violation",
+        "walk.ept_misconfiguration": "page walks that ended in an EPT misconfiguration",
+        "walk.reference": "page-table entries read by page walks, guest and EPT dimension together",
+        **{f"walk.reference.guest.l{n}": f"{e}s of the guest dimension read by walks" for n, e in _LEVELS.items()},
+        **{f"walk.reference.ept.l{n}": f"EPT {e}s read by walks" for n, e in _LEVELS.items()},
+        "walk.ad_update": "accessed or dirty bits set in page-table entries by walks",
+        "psc.pml4e.hit": "walks that started from a cached PML4E",
+        "psc.pdpte.hit": "walks that started from a cached PDPTE",
+        "psc.pde.hit": "walks that started from a cached PDE",
+        "psc.ept.hit": "guest-physical translations served by the nested TLB during two-dimensional walks",
+    },
+)
+
+_VMX = _group(
+    "vmx",
+    "events",
+    {
+        "exits": "VM exits",
+        "entries": "VM entries",
+        "entry.failed": "VM entries refused by the entry checks",
+        "vmread": "VMREADs executed by the VMM",
+        "vmwrite": "VMWRITEs executed by the VMM",
+        "injection.interrupt": "external interrupts injected by VM entry",
+        "injection.exception": "exceptions injected by VM entry",
+        "injection.software": "software interrupts and software exceptions injected by VM entry",
+    },
+)
+
+_TRAP = _group(
+    "trap",
+    "events",
+    {
+        "traps": "exceptions, interrupts and SYSCALLs of a deprivileged guest taken by the VMM's own IDT",
+        "trap.interrupt": "external interrupts taken by the VMM's own IDT",
+        "trap.syscall": "SYSCALLs that entered the VMM",
+        "trap.reflected": "events that the VMM delivered to a deprivileged guest's kernel",
+        "trap.emulated": "privileged instructions of a deprivileged guest that the VMM emulated",
+    },
+)
+
+_SHADOW = _group(
+    "shadow",
+    "events",
+    {
+        "mmu.pf_total": "page faults that reached the shadow pager",
+        "mmu.pf_fixed": "hidden page faults: repaired by filling or adjusting shadow entries (KVM pf_fixed)",
+        "mmu.pf_guest": "true page faults: reflected to the guest (KVM pf_guest)",
+        "mmu.pf_write_protect": "write faults on write-protected guest page tables (traced writes)",
+        "mmu.pf_mmio": "page faults on device registers",
+        "mmu.pte_write": "guest page-table writes emulated by the VMM (KVM mmu_pte_write)",
+        "mmu.pte_updated": "shadow entries changed by a guest page-table write (KVM mmu_pte_updated)",
+        "mmu.pde_zapped": "non-leaf shadow entries dropped by a guest page-table write (KVM mmu_pde_zapped)",
+        "mmu.shadow_zapped": "shadow pages destroyed (KVM mmu_shadow_zapped)",
+        "mmu.shadow_created": "shadow pages created",
+        "mmu.cache_miss": "shadow pages sought and not found (KVM mmu_cache_miss)",
+        "mmu.cache_hit": "shadow pages sought and found",
+        "mmu.recycled": "shadow pages destroyed to make room (KVM mmu_recycled)",
+        "mmu.unsync": "guest page tables that became unsynchronized (KVM mmu_unsync)",
+        "mmu.sync": "unsynchronized guest page tables brought up to date",
+        "mmu.spte_set": "leaf shadow entries filled",
+        "mmu.root_switch": "changes of the active shadow root",
+        "mmu.guest_entry_read": "guest page-table entries read by the VMM's software walker",
+        "mmu.flooded": "shadow pages destroyed because their guest table was written too often (KVM mmu_flooded)",
+        "mmu.tlb_flush": "TLB flushes requested by the VMM (KVM tlb_flush)",
+        "mmu.invlpg": "INVLPGs emulated by the VMM (KVM invlpg)",
+        "mmu.ad_propagated": "accessed or dirty bits written into guest page tables by the VMM",
+        "ept.filled": "EPT leaf entries filled on demand",
+    },
+)
+
+_VMM = _group(
+    "vmm",
+    "events",
+    {
+        "emulate": "guest instructions decoded and emulated by the VMM",
+        "emulate.bytes": "bytes of guest memory copied by the VMM while emulating",
+        "device.port": "port accesses served by the VMM's device models",
+        "device.mmio": "register accesses served by the VMM's device models",
+        "inject.window": "interrupt-window requests by the VMM",
+    },
+)
+
+COUNTERS: tuple[Counter, ...] = (
+    *_CPU,
+    *(Counter(f"insn.{c.name}", "instructions", "insn", f"{c.doc}, executed by the engine") for c in INSTRUCTION_CLASSES),
+    *(
+        Counter(f"exception.{v.mnemonic}", "events", "cpu", f"{v.name} delivered through the guest's own IDT")
+        for v in EXCEPTION_VECTORS
+    ),
+    *_MMU,
+    *_VMX,
+    *(Counter(f"exit.{r.name}", "events", "vmx", f"VM exits with basic reason {r.number}: {r.doc}") for r in EXIT_REASONS),
+    *_TRAP,
+    *(
+        Counter(f"trap.{v.mnemonic}", "events", "trap", f"{v.name} of a deprivileged guest taken by the VMM")
+        for v in EXCEPTION_VECTORS
+    ),
+    *_SHADOW,
+    *_VMM,
+)
+
+_INDEX = {counter.name: position for position, counter in enumerate(COUNTERS)}
+
+
+def index(name: str) -> int:
+    """The position of counter `name` in a counter array; KeyError names an undeclared counter."""
+    try:
+        return _INDEX[name]
+    except KeyError:
+        raise KeyError(f"counter {name!r} is not declared in hardware_model/counters.py") from None
+
+
+def new() -> CounterArray:
+    """A zeroed counter array, one uint64 word for each declared counter."""
+    return np.zeros(len(COUNTERS), np.uint64)
+
+
+def as_dict(values: CounterArray, names: Iterable[str] | None = None) -> dict[str, int]:
+    """Counter values by name: all non-zero ones, or those of `names`."""
+    if names is not None:
+        return {name: int(values[index(name)]) for name in names}
+    return {c.name: int(v) for c, v in zip(COUNTERS, values, strict=True) if v}
