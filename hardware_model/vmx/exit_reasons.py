@@ -31,11 +31,7 @@ class Reason(IntEnum):
         return member
 
     EXCEPTION_NMI = 0, "q", "an exception selected by the exception bitmap, or an NMI"
-    EXTERNAL_INTERRUPT = (
-        1,
-        "",
-        "an external interrupt arrived while external-interrupt exiting was on",
-    )
+    EXTERNAL_INTERRUPT = 1, "", "an external interrupt arrived and its exiting was on"
     TRIPLE_FAULT = 2, "", "a fault occurred while a double fault was being delivered"
     INIT_SIGNAL = 3, "", "an INIT signal arrived"
     STARTUP_IPI = 4, "q", "a start-up IPI arrived while the logical processor waited for one"
@@ -62,21 +58,9 @@ class Reason(IntEnum):
     VMWRITE = 25, "qi", "the guest executed VMWRITE"
     VMXOFF = 26, "i", "the guest executed VMXOFF"
     VMXON = 27, "qi", "the guest executed VMXON"
-    CR_ACCESS = (
-        28,
-        "qi",
-        "the guest accessed a control register in a way that the controls intercept",
-    )
-    DR_ACCESS = (
-        29,
-        "qi",
-        "the guest executed MOV to or from a debug register while MOV-DR exiting was on",
-    )
-    IO_INSTRUCTION = (
-        30,
-        "qi",
-        "the guest accessed a port that the I/O controls or bitmaps intercept",
-    )
+    CR_ACCESS = 28, "qi", "a control-register access that the controls intercept"
+    DR_ACCESS = 29, "qi", "the guest executed MOV DR while MOV-DR exiting was on"
+    IO_INSTRUCTION = 30, "qi", "a port access that the I/O controls or bitmaps intercept"
     RDMSR = 31, "i", "the guest read an MSR that the MSR bitmaps intercept"
     WRMSR = 32, "i", "the guest wrote an MSR that the MSR bitmaps intercept"
     ENTRY_FAILURE_GUEST_STATE = 33, "q", "VM entry failed one of the checks on the guest-state area"
@@ -84,66 +68,30 @@ class Reason(IntEnum):
     MWAIT = 36, "qi", "the guest executed MWAIT while MWAIT exiting was on"
     MONITOR_TRAP_FLAG = 37, "", "a VM exit pended by the monitor trap flag"
     MONITOR = 39, "i", "the guest executed MONITOR while MONITOR exiting was on"
-    PAUSE = (
-        40,
-        "i",
-        "the guest executed PAUSE while PAUSE exiting or PAUSE-loop exiting intercepted it",
-    )
+    PAUSE = 40, "i", "the guest executed PAUSE while PAUSE exiting was on"
     ENTRY_FAILURE_MACHINE_CHECK = 41, "", "a machine-check event occurred during VM entry"
     TPR_BELOW_THRESHOLD = 43, "", "the virtual task priority fell below the TPR threshold"
     APIC_ACCESS = 44, "q", "the guest accessed the APIC-access page"
     VIRTUALIZED_EOI = 45, "q", "an EOI was virtualized for a vector of the EOI-exit bitmap"
-    GDTR_IDTR_ACCESS = (
-        46,
-        "qi",
-        "the guest executed LGDT, LIDT, SGDT or SIDT while descriptor-table exiting was on",
-    )
-    LDTR_TR_ACCESS = (
-        47,
-        "qi",
-        "the guest executed LLDT, LTR, SLDT or STR while descriptor-table exiting was on",
-    )
-    EPT_VIOLATION = (
-        48,
-        "q",
-        "an access to a guest-physical address was not permitted by the EPT entries",
-    )
-    EPT_MISCONFIGURATION = (
-        49,
-        "",
-        "a guest-physical access met an EPT entry with a reserved setting",
-    )
+    GDTR_IDTR_ACCESS = 46, "qi", "LGDT, LIDT, SGDT or SIDT with descriptor-table exiting on"
+    LDTR_TR_ACCESS = 47, "qi", "LLDT, LTR, SLDT or STR with descriptor-table exiting on"
+    EPT_VIOLATION = 48, "q", "a guest-physical access that the EPT entries do not permit"
+    EPT_MISCONFIGURATION = 49, "", "a guest-physical access met a malformed EPT entry"
     INVEPT = 50, "qi", "the guest executed INVEPT"
     RDTSCP = 51, "i", "the guest executed RDTSCP while RDTSC exiting was on"
     PREEMPTION_TIMER = 52, "", "the VMX-preemption timer counted down to zero"
     INVVPID = 53, "qi", "the guest executed INVVPID"
     WBINVD = 54, "i", "the guest executed WBINVD while WBINVD exiting was on"
     XSETBV = 55, "i", "the guest executed XSETBV"
-    APIC_WRITE = (
-        56,
-        "q",
-        "the guest completed a write to the virtual-APIC page that the VMM must virtualize",
-    )
+    APIC_WRITE = 56, "q", "a write to the virtual-APIC page that the VMM must virtualize"
     RDRAND = 57, "i", "the guest executed RDRAND while RDRAND exiting was on"
     INVPCID = 58, "qi", "the guest executed INVPCID while INVLPG exiting was on"
     VMFUNC = 59, "i", "the guest invoked a VM function that is not enabled or that failed"
     ENCLS = 60, "i", "the guest executed an ENCLS leaf that the ENCLS-exiting bitmap intercepts"
     RDSEED = 61, "i", "the guest executed RDSEED while RDSEED exiting was on"
-    PAGE_MODIFICATION_LOG_FULL = (
-        62,
-        "q",
-        "the page-modification log was full when an entry was to be made",
-    )
-    XSAVES = (
-        63,
-        "qi",
-        "the guest executed XSAVES of a component that the XSS-exiting bitmap intercepts",
-    )
-    XRSTORS = (
-        64,
-        "qi",
-        "the guest executed XRSTORS of a component that the XSS-exiting bitmap intercepts",
-    )
+    PAGE_MODIFICATION_LOG_FULL = 62, "q", "the page-modification log was full"
+    XSAVES = 63, "qi", "XSAVES of a component that the XSS-exiting bitmap intercepts"
+    XRSTORS = 64, "qi", "XRSTORS of a component that the XSS-exiting bitmap intercepts"
 
 
 @dataclass(frozen=True, slots=True)
