@@ -1,6 +1,6 @@
 """Events in VMX: the interruption-information format and the guest's non-register state.
 
-Interruption information (SDM vol. 3C 24.8.3, table 24-13; 24.9.2, table 24-15; 24.9.3, table 24-16):
+Interruption information (SDM vol. 3C 24.8.3, 24.9.2, 24.9.3; tables 24-13, 24-15, 24-16):
 
     31     30            13 12 11 10    8 7        0
     +-----+----------------+--+--+-------+----------+
@@ -38,7 +38,7 @@ class InterruptionType(IntEnum):
 
     @property
     def is_software(self) -> bool:
-        """Whether the event is an instruction, so that an injection needs the instruction length."""
+        """Whether the event is an instruction, so that injection needs the instruction length."""
         return InterruptionType.SOFTWARE_INTERRUPT <= self <= InterruptionType.SOFTWARE_EXCEPTION
 
 

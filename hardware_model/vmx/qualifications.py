@@ -1,4 +1,4 @@
-"""Exit qualifications as typed records (SDM vol. 3C 27.2.1); each encodes to and decodes from the field.
+"""Exit qualifications as typed records (SDM vol. 3C 27.2.1).
 
 The qualification of INVLPG, and of a page fault, is the linear address itself and needs no record.
 General-purpose registers are numbered as in instruction encodings: 0 is RAX, 4 is RSP, 15 is R15.
@@ -108,10 +108,10 @@ class IoInstruction:
 class EptViolation:
     """An EPT violation (table 27-7).
 
-    `read`, `write`, `fetch`: the access. `readable`, `writable`, `executable`: the AND of those bits of
-    the EPT entries used. `linear_address_valid`: the guest-linear address field is meaningful.
-    `final_translation`: the access was to the translation of the linear address; otherwise it was to
-    a guest paging-structure entry. `nmi_unblocking`: NMI unblocking due to IRET.
+    `read`, `write`, `fetch`: the access. `readable`, `writable`, `executable`: the AND of those bits
+    of the EPT entries used. `linear_address_valid`: the guest-linear address field is meaningful.
+    `final_translation`: the access was to the translation of the linear address; otherwise it was
+    to a guest paging-structure entry. `nmi_unblocking`: NMI unblocking due to IRET.
     """
 
     read: bool
