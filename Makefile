@@ -1,0 +1,38 @@
+# make matrix   run every technique over every workload and print the comparison
+# make test     every check of the project, through tox
+# make bench    host speed of the model, against the bare engine
+
+PYTHON ?= python3
+VENV   ?= .venv
+JOBS   ?= $(shell nproc)
+BIN    := $(VENV)/bin
+
+.PHONY: matrix test bench clean
+
+matrix: $(BIN)/.trapbench
+	$(BIN)/trapbench run --jobs $(JOBS)
+	$(BIN)/trapbench show
+
+test: $(BIN)/.tox
+	$(BIN)/tox run
+
+bench: $(BIN)/.bench
+	$(BIN)/python -m pytest benchmarks --benchmark-only --override-ini addopts=
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/.trapbench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(BIN)/.tox: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet tox
+	touch $@
+
+$(BIN)/.bench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .tox build dist *.egg-info
