@@ -197,3 +197,6 @@ class Field(IntEnum):
     HOST_IA32_SYSENTER_EIP = 0x6C12, "host IA32_SYSENTER_EIP"
     HOST_RSP = 0x6C14, "host RSP"
     HOST_RIP = 0x6C16, "host RIP"
+
+
+BY_ENCODING: dict[int, Field] = {int(field): field for field in Field}

@@ -108,10 +108,10 @@ class IoInstruction:
 class EptViolation:
     """An EPT violation (table 27-7).
 
-    `read`, `write`, `fetch`: the access. `readable`, `writable`, `executable`: the AND of those bits
-    of the EPT entries used. `linear_address_valid`: the guest-linear address field is meaningful.
-    `final_translation`: the access was to the translation of the linear address; otherwise it was
-    to a guest paging-structure entry. `nmi_unblocking`: NMI unblocking due to IRET.
+    `read`, `write`, `fetch`: the access. `readable`, `writable`, `executable`: the AND of those
+    bits of the EPT entries used. `linear_address_valid`: the guest-linear address field is
+    meaningful. `final_translation`: the access was to the translation of the linear address,
+    and not to a guest paging-structure entry. `nmi_unblocking`: NMI unblocking due to IRET.
     """
 
     read: bool
