@@ -1,0 +1,45 @@
+"""Equivalence before speed: every cell's guest-visible outcome is compared with native's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from results.cell import NATIVE, Cell
+from results.finished import DIVERGED, FAILED, OK, SKIPPED, Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A cell's final status (ok, diverged, failed or skipped) and a sentence why, empty if ok."""
+
+    status: str
+    reason: str = ""
+
+    def is_unexpected(self, expected: str) -> bool:
+        """Whether this contradicts the workload's declaration; a skipped cell never does."""
+        return self.status not in (expected, SKIPPED)
+
+
+def judge(finished: Finished, all_finished: Mapping[Cell, Finished]) -> Verdict:
+    """The verdict on one cell, given all finished cells of the run, its native one among them."""
+    if finished.status != OK or finished.cell.technique == NATIVE:
+        return Verdict(finished.status, finished.reason)
+    native = all_finished.get(finished.cell.baseline)
+    if native is None or native.status != OK:
+        why = "is missing" if native is None else f"is {native.status}: {native.reason}"
+        return Verdict(FAILED, f"cannot be compared with native, which {why}")
+    if finished.digest != native.digest:
+        return Verdict(DIVERGED, _difference(finished, native))
+    return Verdict(OK, finished.reason)
+
+
+def _difference(finished: Finished, native: Finished) -> str:
+    parts = sorted(finished.outcome.keys() | native.outcome.keys())
+    differing = [p for p in parts if finished.outcome.get(p) != native.outcome.get(p)]
+    what = " and ".join(differing) or "the guest-visible outcome"
+    verb = "differ" if len(differing) > 1 else "differs"
+    statuses = ""
+    if finished.guest_status != native.guest_status:
+        statuses = f" (guest status {finished.guest_status}, natively {native.guest_status})"
+    return f"{what} {verb} from native{statuses}"
