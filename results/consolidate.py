@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from results import atomic
 from results.cell import Cell
 from results.finished import Finished
-from results.manifest import Planned
+from results.planned import Planned
 from results.schema import COUNTERS, EXITS, RUNS, Table
 from results.verdict import judge
 

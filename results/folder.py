@@ -36,11 +36,11 @@ def default_path(now: datetime | None = None) -> Path:
 
 
 def newest(parent: Path = DEFAULT_PARENT) -> Path:
-    """The newest result folder in `parent`; ResultsError when there is none."""
+    """The result folder in `parent` whose name is last; ResultsError when there is none."""
     folders = [p for p in parent.glob("*") if manifest.is_result_folder(p)]
     if not folders:
         raise ResultsError(f"no result folder in {parent}/; name one, or run `trapbench run` first")
-    return max(folders, key=lambda folder: (manifest.read(folder).created, folder.name))
+    return max(folders, key=lambda folder: folder.name)
 
 
 class ResultFolder:

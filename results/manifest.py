@@ -11,28 +11,11 @@ from typing import Any
 from results import atomic
 from results.cell import Cell
 from results.errors import ResultsError
-from results.finished import OK
+from results.planned import Planned
 from results.schema import SCHEMA_VERSION
 
 FILE_NAME = "manifest.json"
 _FORMAT = "trapbench result folder"
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A cell to be run, under content key `key`.
-
-    `expected` is the status that the workload declares for the technique. `source` finds the
-    workload again (its name, or an absolute path). An `auxiliary` cell was not selected: it is run
-    because others are compared with it. `budget` bounds its guest instructions.
-    """
-
-    cell: Cell
-    key: str
-    source: str
-    expected: str = OK
-    auxiliary: bool = False
-    budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+"""Running one cell, in a worker process."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import replace
+
+import techniques
+import workloads
+from results.cell import KnobValue
+from results.finished import CONSOLE_TAIL, FAILED, SKIPPED, Finished, HotExit
+from results.planned import Planned
+
+
+def execute(planned: Planned) -> Finished:
+    """Run the cell; whatever goes wrong in it becomes a finished cell with a reason."""
+    started = time.perf_counter()
+    finished = _observe(planned)
+    return replace(finished, host_seconds=time.perf_counter() - started)
+
+
+def _observe(planned: Planned) -> Finished:
+    try:
+        return _finished(planned, _run(planned))
+    except techniques.Skipped as skipped:
+        return Finished(planned.cell, planned.key, SKIPPED, str(skipped))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        notes = traceback.format_exc()
+        return Finished(planned.cell, planned.key, FAILED, reason, notes=notes)
+
+
+def _run(planned: Planned) -> techniques.Outcome:
+    cell = planned.cell
+    workload = workloads.find(planned.source)
+    return techniques.run_guest(
+        technique=cell.technique,
+        workload=workload,
+        size=cell.size,
+        io=cell.io,
+        knobs=_all_knobs(planned),
+        geometry=cell.geometry,
+        budget=planned.budget,
+    )
+
+
+def _all_knobs(planned: Planned) -> dict[str, KnobValue]:
+    declared = techniques.knobs(planned.cell.technique)
+    defaults: dict[str, KnobValue] = {name: knob.default for name, knob in declared.items()}
+    return defaults | planned.cell.knob_values
+
+
+def _finished(planned: Planned, outcome: techniques.Outcome) -> Finished:
+    return Finished(
+        cell=planned.cell,
+        key=planned.key,
+        status=outcome.status,
+        reason=outcome.reason,
+        guest_status=outcome.guest_status,
+        digest=outcome.digest,
+        outcome=dict(outcome.outcome_parts),
+        counters={"roi": _plain(outcome.counters_roi), "total": _plain(outcome.counters_total)},
+        instructions=int(outcome.instructions),
+        console=outcome.console.decode(errors="replace")[-CONSOLE_TAIL:],
+        hot_exits=tuple(HotExit(r, int(rip), s, int(n)) for r, rip, s, n in outcome.hot_exits),
+        notes=str(outcome.notes or ""),
+    )
+
+
+def _plain(counters: dict[str, int]) -> dict[str, int]:
+    return {name: int(value) for name, value in counters.items()}

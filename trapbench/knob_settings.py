@@ -1,0 +1,81 @@
+"""Knob settings: `KNOB=VALUE` for each technique that has it, `TECHNIQUE.KNOB=VALUE` for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from results.cell import KnobValue
+from techniques import Knob
+from trapbench.errors import SelectionError, unknown
+
+Declared = Mapping[str, Mapping[str, Knob]]
+_BOOLEANS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+
+
+def parse(texts: Iterable[str]) -> dict[str, str]:
+    """Settings from `--set` texts; SelectionError for one without `=` or given twice."""
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise SelectionError(f"--set {text!r} is not of the form KNOB=VALUE")
+        if name in settings:
+            raise SelectionError(f"--set {name} is given twice")
+        settings[name] = value
+    return settings
+
+
+def by_technique(
+    settings: Mapping[str, KnobValue], declared: Declared
+) -> dict[str, dict[str, KnobValue]]:
+    """Knobs that differ from their defaults, per technique of `declared`.
+
+    Raises SelectionError for a knob that none of them has, and for a value it does not take.
+    """
+    chosen: dict[str, dict[str, KnobValue]] = {technique: {} for technique in declared}
+    for name, value in settings.items():
+        for technique, knob in _owners(name, declared):
+            converted = convert(knob, value)
+            if converted != knob.default:
+                chosen[technique][knob.name] = converted
+    return chosen
+
+
+def convert(knob: Knob, value: KnobValue) -> KnobValue:
+    """`value` as the knob's own type; SelectionError when the knob does not take it."""
+    text = str(value)
+    if knob.choices:
+        return _choice(knob, text)
+    if isinstance(knob.default, bool):
+        return _choice_of(knob, text.lower(), _BOOLEANS)
+    if isinstance(knob.default, int):
+        try:
+            return int(text, 0)
+        except ValueError as error:
+            raise SelectionError(f"knob {knob.name} takes an integer, not {text!r}") from error
+    return text
+
+
+def _owners(name: str, declared: Declared) -> list[tuple[str, Knob]]:
+    technique, dot, knob = name.rpartition(".")
+    if dot and technique not in declared:
+        raise unknown("technique", technique, declared)
+    candidates = [technique] if dot else list(declared)
+    owners = [(t, declared[t][knob]) for t in candidates if knob in declared[t]]
+    if not owners:
+        known = {name for t in candidates for name in declared[t]}
+        raise unknown("knob", knob, known)
+    return owners
+
+
+def _choice(knob: Knob, text: str) -> KnobValue:
+    by_text: dict[str, KnobValue] = {str(choice).lower(): choice for choice in knob.choices}
+    if isinstance(knob.default, bool):
+        by_text.update(_BOOLEANS)
+    return _choice_of(knob, text.lower(), by_text)
+
+
+def _choice_of(knob: Knob, text: str, choices: Mapping[str, KnobValue]) -> KnobValue:
+    if text not in choices:
+        raise SelectionError(f"knob {knob.name} takes {' or '.join(choices)}, not {text!r}")
+    return choices[text]

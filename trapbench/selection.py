@@ -1,0 +1,82 @@
+"""What to run, by the names a user gives: techniques, workloads, and their conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+import techniques
+import workloads
+from hardware_model import presets
+from results.cell import Cell, KnobValue, canonical_knobs
+from trapbench import knob_settings
+from trapbench.errors import unknown
+
+SIZES = ("small", "standard", "large")
+IO_MODELS = ("emulated",)
+DEFAULT_GEOMETRY = "nehalem"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A matrix: every technique × every workload × every I/O model. Empty sequences mean all.
+
+    A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
+    instructions of each cell; None leaves it to the technique.
+    """
+
+    techniques: Sequence[str] = ()
+    workloads: Sequence[str] = ()
+    size: str = SIZES[0]
+    io: Sequence[str] = IO_MODELS[:1]
+    geometry: str = DEFAULT_GEOMETRY
+    knobs: Mapping[str, KnobValue] = field(default_factory=dict)
+    budget: int | None = None
+
+    def cells(self) -> Iterator[tuple[Cell, str]]:
+        """Each selected cell, and what finds its workload again; SelectionError if unknown."""
+        sources = self._sources()
+        knobs = self._knobs()
+        _check("size", [self.size], SIZES)
+        _check("I/O model", self.io, IO_MODELS)
+        _check("geometry", [self.geometry], presets.names())
+        for (name, source), io, (technique, values) in product(sources, self.io, knobs.items()):
+            cell = Cell(name, self.size, io, self.geometry, technique, canonical_knobs(values))
+            yield cell, source
+
+    def _knobs(self) -> dict[str, dict[str, KnobValue]]:
+        known = techniques.names()
+        _check("technique", self.techniques, known)
+        chosen = [name for name in known if name in self.techniques or not self.techniques]
+        return knob_settings.by_technique(self.knobs, {t: techniques.knobs(t) for t in chosen})
+
+    def _sources(self) -> list[tuple[str, str]]:
+        """Pairs of workload name and source, without repetition, in the order of the selection."""
+        suite = workloads.all()
+        if not self.workloads:
+            return [(workload.name, workload.name) for workload in suite]
+        found: dict[str, str] = {}
+        for asked in self.workloads:
+            family = [workload.name for workload in suite if workload.family == asked]
+            found.update({name: name for name in family} or dict([_find(asked)]))
+        return list(found.items())
+
+
+def _find(asked: str) -> tuple[str, str]:
+    path = Path(asked)
+    source = str(path.resolve()) if path.is_file() else asked
+    try:
+        return workloads.find(source).name, source
+    except workloads.UnknownWorkload:
+        families = {workload.family for workload in workloads.all()}
+        raise unknown(
+            "workload", asked, families | {workload.name for workload in workloads.all()}
+        ) from None
+
+
+def _check(kind: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    for name in asked:
+        if name not in known:
+            raise unknown(kind, name, known)

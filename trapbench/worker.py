@@ -1,0 +1,44 @@
+"""The worker process: receives one task at a time, sends one result back.
+
+Started as `python -m trapbench.worker MODULE:FUNCTION DESCRIPTOR PARENT`, so that, unlike with
+`multiprocessing`, a caller's script needs no `if __name__ == "__main__"`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(entry: str, descriptor: int, parent: int) -> None:
+    """Serve tasks until the other end closes."""
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    module, _, name = entry.partition(":")
+    function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
+    connection: Connection[Any, Any] = Connection(descriptor)
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        connection.send(function(task))
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however long the guest still runs."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent process is gone")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
