@@ -1,0 +1,1 @@
+"""The processor's parts that need no speed: instructions completed in Python, control-register rules, device accesses."""

@@ -1,0 +1,52 @@
+"""Routing of port and register accesses to devices."""
+
+from __future__ import annotations
+
+from hardware_model.devices.device import PortDevice, RegisterDevice
+
+
+class Bus:
+    """Port and register address spaces; unclaimed reads give all ones, unclaimed writes vanish."""
+
+    def __init__(self) -> None:
+        self._ports: dict[int, PortDevice] = {}
+        self._regions: list[tuple[int, int, RegisterDevice]] = []
+
+    def attach_ports(self, first: int, count: int, device: PortDevice) -> None:
+        """Route ports first..first+count-1 to `device`."""
+        for port in range(first, first + count):
+            self._ports[port] = device
+
+    def attach_registers(self, base: int, size: int, device: RegisterDevice) -> None:
+        """Route physical addresses base..base+size-1 to `device`."""
+        self._regions.append((base, base + size, device))
+
+    def read_port(self, port: int, size: int) -> int:
+        """IN."""
+        device = self._ports.get(port)
+        ones = (1 << 8 * size) - 1
+        return device.read_port(port, size) & ones if device else ones
+
+    def write_port(self, port: int, size: int, value: int) -> None:
+        """OUT."""
+        device = self._ports.get(port)
+        if device:
+            device.write_port(port, size, value)
+
+    def claims(self, address: int) -> bool:
+        """Whether a device answers at physical `address`."""
+        return any(base <= address < end for base, end, _ in self._regions)
+
+    def read(self, address: int, size: int) -> int:
+        """Load from a device register."""
+        for base, end, device in self._regions:
+            if base <= address < end:
+                return device.read_register(address - base, size)
+        return (1 << 8 * size) - 1
+
+    def write(self, address: int, size: int, value: int) -> None:
+        """Store to a device register."""
+        for base, end, device in self._regions:
+            if base <= address < end:
+                device.write_register(address - base, size, value)
+                return

@@ -1,0 +1,254 @@
+"""The engine: Unicorn inside its own guest mode, with the native event layer installed.
+
+`Engine` owns the machine's memory buffer and the native state words; it starts and stops execution and hands events to one
+Python callable. It knows neither devices nor VMMs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import unicorn
+from unicorn.unicorn_py3.unicorn import uclib
+
+from hardware_model import counters as counter_table
+from hardware_model.executor import layout as L
+from hardware_model.executor import words as W
+from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
+from hardware_model.executor.intercepts import on_interrupt
+from hardware_model.executor.memory_access import on_tlb_miss
+from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
+from hardware_model.executor.profile import ABORT_ENTRIES, SLOT_WORDS, on_block
+from hardware_model.executor.registers import RflagsAccess, Registers
+from hardware_model.vectors import EXCEPTION_VECTORS
+
+EventHandler = Callable[[int], int]
+PAGE = 4096
+SLOTS = 1 << 19
+CODE_BYTES = 1 << 26
+NO_DEADLINE = 1 << 63
+_EVENT_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)
+_INSTRUCTION_HOOKS = {"in": 218, "out": 500, "syscall": 699}
+
+
+class UnsupportedEngine(RuntimeError):
+    """The installed Unicorn is not the build whose internals this project knows."""
+
+
+class Engine:
+    """One processor of `ram_bytes` of machine memory.
+
+    `ram` is the memory as uint8, `ram64` as uint64; `registers` the CPU state; `words` the native state words.
+    `mmu` is the state array of the modelled MMU, `counters` the counter array.
+    """
+
+    def __init__(self, ram_bytes: int, mmu: np.ndarray, counters: counter_table.CounterArray) -> None:
+        self.ram_bytes = ram_bytes
+        self._raw = np.zeros(ram_bytes + PRIVATE_BYTES + PAGE, np.uint8)
+        start = -self._raw.ctypes.data % PAGE
+        self._all = self._raw[start : start + ram_bytes + PRIVATE_BYTES]
+        self.ram = self._all[:ram_bytes]
+        self.ram64 = self.ram.view(np.uint64)
+        self.mmu = mmu
+        self.counters = counters
+        self.words = np.zeros(W.WORDS, np.uint64)
+        self._on_event: EventHandler | None = None
+        self.error: BaseException | None = None
+        self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self._uc.ctl_set_cpu_model(unicorn.x86_const.UC_CPU_X86_EPYC)
+        self._uc.mem_map_ptr(0, len(self._all), unicorn.UC_PROT_ALL, self._all.ctypes.data)
+        self._handle: int = self._uc._uch.value
+        self.cpu = find_cpu(self._uc, self._handle)
+        self._allocate_profile()
+        self._fill_words()
+        self._install()
+        functions = self._function
+        self.registers = Registers(
+            self.cpu + L.ENV,
+            self.words,
+            RflagsAccess(self._handle, functions("uc_reg_read"), functions("uc_reg_write"), W.REGISTER_RFLAGS),
+        )
+        self.guest_mode = GuestMode(self)
+        self.guest_mode.enter()
+
+    def _allocate_profile(self) -> None:
+        self.slots = np.zeros((SLOTS, SLOT_WORDS), np.uint64)
+        self.code_bytes = np.zeros(CODE_BYTES + 16, np.uint8)
+        self.aborts = np.zeros((ABORT_ENTRIES, 2), np.uint64)
+        self._fetched = np.zeros(len(self._all) // PAGE + 1, np.uint8)
+
+    @staticmethod
+    def _function(name: str) -> int:
+        address = ctypes.cast(getattr(uclib, name), ctypes.c_void_p).value
+        assert address is not None
+        return address
+
+    def _fill_words(self) -> None:
+        w = self.words
+        vectors = np.zeros(32, np.uint64)
+        for vector in EXCEPTION_VECTORS:
+            vectors[vector.number] = counter_table.index(f"exception.{vector.mnemonic}")
+        self._vector_counters = vectors
+        places = {
+            W.UC: self._handle,
+            W.CPU: self.cpu,
+            W.ENV: self.cpu + L.ENV,
+            W.RAM: self.ram.ctypes.data,
+            W.RAM_BYTES: self.ram_bytes,
+            W.MMU: self.mmu.ctypes.data,
+            W.MMU_WORDS: len(self.mmu),
+            W.COUNTERS: self.counters.ctypes.data,
+            W.COUNTER_COUNT: len(self.counters),
+            W.FETCHED: self._fetched.ctypes.data,
+            W.SLOTS: self.slots.ctypes.data,
+            W.SLOT_LIMIT: SLOTS,
+            W.CODE_BYTES: self.code_bytes.ctypes.data,
+            W.CODE_BYTES_LIMIT: CODE_BYTES,
+            W.ABORTS: self.aborts.ctypes.data,
+            W.VECTOR_COUNTERS: vectors.ctypes.data,
+            W.DEADLINE: NO_DEADLINE,
+            W.MODE: W.Mode.POWER_ON,
+        }
+        for name, value in places.items():
+            w[name] = value
+        for position, name in enumerate(L.EXPORTS):
+            w[W.F_DO_INTERRUPT + position] = self._function(name)
+        self._event_callback = _EVENT_PROTOTYPE(self._dispatch)
+        w[W.F_EVENT] = ctypes.cast(self._event_callback, ctypes.c_void_p).value or 0
+
+    def _install(self) -> None:
+        state = self.words.ctypes.data
+        ctypes.c_uint64.from_address(self.cpu + L.CPU_STATE_WORDS).value = state
+        ctypes.c_uint64.from_address(self.cpu + L.CPU_TLB_FILL_SLOTS[0]).value = on_tlb_miss.address
+        self._hook(unicorn.UC_HOOK_BLOCK, on_block.address)
+        self._hook(unicorn.UC_HOOK_INTR, on_interrupt.address)
+        for name, callback in (("in", on_in), ("out", on_out), ("syscall", on_syscall)):
+            self._hook(unicorn.UC_HOOK_INSN, callback.address, _INSTRUCTION_HOOKS[name])
+
+    def _hook(self, kind: int, address: int, *extra: int) -> None:
+        handle = ctypes.c_size_t()
+        arguments = [
+            ctypes.c_void_p(self._handle),
+            ctypes.byref(handle),
+            ctypes.c_int(kind),
+            ctypes.c_void_p(address),
+            ctypes.c_void_p(self.words.ctypes.data),
+            ctypes.c_uint64(1),
+            ctypes.c_uint64(0),
+            *(ctypes.c_int(value) for value in extra),
+        ]
+        saved, uclib.uc_hook_add.argtypes = uclib.uc_hook_add.argtypes, None
+        try:
+            status = uclib.uc_hook_add(*arguments)
+        finally:
+            uclib.uc_hook_add.argtypes = saved
+        if status:
+            raise UnsupportedEngine(f"unicorn refused hook {kind} with status {status}")
+
+    def _dispatch(self, kind: int) -> int:
+        try:
+            assert self._on_event is not None
+            return self._on_event(kind)
+        except BaseException as error:  # must not cross the engine's frames
+            self.error = error
+            self.words[W.STOP] = W.Stop.ERROR
+            return 0
+
+    def run(self, on_event: EventHandler) -> W.Stop:
+        """Execute from the current state until STOP is set; returns the reason. Events go to `on_event(kind) -> answer`.
+
+        An exception raised by `on_event` stops the engine and is raised here.
+        """
+        self._on_event = on_event
+        self.words[W.STOP] = W.Stop.RUNNING
+        self._uc.emu_start(self.registers.rip, 0)
+        stop = W.Stop(int(self.words[W.STOP]))
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return stop
+
+    def stop(self, reason: W.Stop) -> None:
+        """Stop the engine when the current event has been handled."""
+        self.words[W.STOP] = reason
+
+    def write_code_safe(self, address: int, data: bytes) -> bool:
+        """Write machine memory for a VMM or a device; True if translations of code had to be dropped."""
+        end = address + len(data)
+        self.ram[address:end] = np.frombuffer(data, np.uint8)
+        return self.drop_code(address, end)
+
+    def drop_code(self, address: int, end: int) -> bool:
+        """Drop translations of code in [address, end) of machine memory that was written behind the engine's back."""
+        if not self._fetched[address >> 12 : ((end - 1) >> 12) + 1].any():
+            return False
+        _invalidate(self._handle, address, end)
+        return True
+
+    def instruction_bytes(self) -> bytes:
+        """Code bytes of the instruction of the last event, up to 15 (fewer at the end of its block)."""
+        block, pc = int(self.words[W.LAST_TB]), int(self.words[W.INSTRUCTION_PC])
+        start, size = _read64(block + L.TB_PC), int(ctypes.c_uint16.from_address(block + L.TB_SIZE).value)
+        end = min(pc + 15, start + size)
+        return b"".join(self._code_run(block, pc, end))
+
+    def _code_run(self, block: int, pc: int, end: int) -> list[bytes]:
+        boundary = min((_read64(block + L.TB_PC) | 0xFFF) + 1, end)
+        runs = []
+        for first, last, page in ((pc, boundary, 0), (max(pc, boundary), end, 8)):
+            if first < last:
+                at = (_read64(block + L.TB_PAGE_ADDRESS + page) & ~0xFFF) | (first & 0xFFF)
+                runs.append(self.ram[at : at + last - first].tobytes())
+        return runs
+
+    def flush_tlb(self) -> None:
+        """Empty the engine's TLB (not the modelled ones)."""
+        _tlb_flush(self.cpu)
+
+    def set_cr(self, number: int, value: int) -> None:
+        """Load CR0, CR3 or CR4 with the engine's derived state."""
+        _UPDATE_CR[number](self.cpu + L.ENV, value)
+
+
+def _library(name: str, *parameters: type) -> Callable[..., None]:
+    prototype = ctypes.CFUNCTYPE(None, *parameters)
+    return prototype(Engine._function(name))
+
+
+_invalidate = _library("tb_invalidate_phys_range_x86_64", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
+_tlb_flush = _library("tlb_flush_x86_64", ctypes.c_void_p)
+_UPDATE_CR = {
+    0: _library("cpu_x86_update_cr0_x86_64", ctypes.c_void_p, ctypes.c_uint32),
+    3: _library("cpu_x86_update_cr3_x86_64", ctypes.c_void_p, ctypes.c_uint64),
+    4: _library("cpu_x86_update_cr4_x86_64", ctypes.c_void_p, ctypes.c_uint32),
+}
+
+
+def _read64(address: int) -> int:
+    return int(ctypes.c_uint64.from_address(address).value)
+
+
+def find_cpu(uc: unicorn.Uc, handle: int) -> int:
+    """Address of the engine's CPU object, verified by its back-pointers and by planted register values."""
+    names = [getattr(unicorn.x86_const, f"UC_X86_REG_{n}") for n in "RAX RCX RDX RBX RSP RBP RSI RDI".split()]
+    names += [unicorn.x86_const.UC_X86_REG_R8 + i for i in range(8)]
+    seed = random.getrandbits(62)
+    magic = [(seed + i * 0x1001) & (1 << 64) - 1 for i in range(16)]
+    for name, value in zip(names, magic, strict=True):
+        uc.reg_write(name, value)
+    cpu = _read64(handle + L.UC_CPU)
+    found = (
+        _read64(cpu + L.CPU_ENV_PTR) == cpu + L.ENV
+        and _read64(cpu + L.CPU_UC) == handle
+        and _read64(cpu + L.ENV + L.ENV_UC) == handle
+        and ctypes.string_at(cpu + L.ENV, 128) == struct.pack("<16Q", *magic)
+    )
+    for name in names:
+        uc.reg_write(name, 0)
+    if not found:
+        raise UnsupportedEngine("unicorn's CPU state is not where version 2.1.4 keeps it")
+    return cpu

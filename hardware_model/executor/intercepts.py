@@ -1,0 +1,109 @@
+"""The interrupt hook: every intercept, exception and software interrupt of the guest comes here.
+
+First the clock is set back to the instruction at hand, then the owner of the event is found: the VMM (VM exit, or trap of a
+deprivileged guest) or the bare processor. Last, an event left in INJECT is delivered: that call may not return.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+
+from hardware_model.native import callback, inner
+
+from hardware_model import counters
+from hardware_model.executor import bare
+from hardware_model.executor import delivery as D
+from hardware_model.executor import layout as L
+from hardware_model.executor import words as W
+from hardware_model.executor.intrinsics import address_of, call_event, call_p, load16, load32, load64, store32, store64
+from hardware_model.executor.operands import code_byte
+from hardware_model.executor.profile import U, count, instruction_start, request_interrupt, rewind, set_word, word
+from hardware_model.executor.vmx_exits import intercepted_in_vmx, software_event_in_vmx
+
+I = W.Intercept
+
+
+@inner
+def software_interrupt(w, vector):
+    """INT n, INT3: the engine stands behind the instruction; go back to it and decide who gets it."""
+    env = word(w, W.ENV)
+    store32(env + U(L.ENV_EXCEPTION_IS_INT), U(0))
+    tb = word(w, W.CURRENT_TB)
+    rewind(w, instruction_start(tb, np.int64(load16(tb + U(L.TB_ICOUNT))) - 1))
+    store64(env + U(L.ENV_EIP), word(w, W.INSTRUCTION_PC))
+    breakpoint = code_byte(w, 0) == U(0xCC)
+    mode = word(w, W.MODE)
+    if mode == U(W.Mode.DEPRIVILEGED):
+        trap(w, U(I.SWINT), vector)
+        return
+    if mode == U(W.Mode.VMX_NON_ROOT) and software_event_in_vmx(w, vector, breakpoint):
+        return
+    kind = D.TYPE_SOFTWARE_EXCEPTION if breakpoint else D.TYPE_SOFTWARE_INTERRUPT
+    set_word(w, W.INJECT, D.VALID | (kind << U(8)) | vector)
+    set_word(w, W.INJECT_LENGTH, word(w, W.INSTRUCTION_LENGTH))
+
+
+@inner
+def trap(w, code, vector):
+    """An event of a deprivileged guest enters the VMM through the VMM's own vectors."""
+    set_word(w, W.EVENT_CODE, code)
+    set_word(w, W.EVENT_VECTOR, vector)
+    set_word(w, W.EVENT_ERROR, load32(word(w, W.ENV) + U(L.ENV_ERROR_CODE)))
+    call_event(word(w, W.F_EVENT), U(W.Event.TRAP))
+
+
+@inner
+def asynchronous(code):
+    return code == U(I.INTR) or code == U(I.VINTR) or code == U(I.NMI) or code == U(I.PHYSICAL_INTERRUPT)
+
+
+@inner
+def dispatch(w, code):
+    env = word(w, W.ENV)
+    set_word(w, W.EVENT_CODE, code)
+    if asynchronous(code):
+        set_word(w, W.CURRENT_TB, U(0))
+    else:
+        rewind(w, load64(env + U(L.ENV_EIP)))
+    mode = word(w, W.MODE)
+    if mode == U(W.Mode.BARE):
+        bare.execute(w, code)
+    elif mode == U(W.Mode.VMX_NON_ROOT):
+        if not intercepted_in_vmx(w, code):
+            bare.execute(w, code)
+    elif mode == U(W.Mode.DEPRIVILEGED):
+        vector = code - U(I.EXCEPTION) if code >= U(I.EXCEPTION) and code < U(I.INTR) else U(0x100)
+        trap(w, code, vector)
+    else:
+        set_word(w, W.STOP, U(W.Stop.REQUESTED))
+
+
+@inner
+def resume(w):
+    """Back to the guest: stop if asked to, raise the lines that are up, deliver what is to be delivered."""
+    if word(w, W.STOP) != U(0):
+        call_p(word(w, W.F_STOP), word(w, W.UC))
+        return
+    request = word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST)
+    if word(w, W.WINDOW) != U(0):
+        store32(request, load32(request) | U(L.INTERRUPT_VIRQ))
+    else:
+        store32(request, load32(request) & ~U(L.INTERRUPT_VIRQ))
+    if word(w, W.IRQ_LINE) != U(0) and word(w, W.MODE) == U(W.Mode.BARE):
+        request_interrupt(w)
+    D.deliver_injected(w)
+
+
+@inner
+def handle(w, number):
+    if number < U(0x100):
+        software_interrupt(w, number)
+    else:
+        dispatch(w, number - U(0x100))
+    resume(w)
+
+
+@callback(types.void(types.uint64, types.uint32, types.voidptr))
+def on_interrupt(uc, number, user_data):
+    handle(address_of(user_data), U(number))

@@ -1,0 +1,157 @@
+"""The engine's TLB-miss path: every miss of its software TLB goes through the modelled MMU.
+
+The engine's TLB stays a subset of the modelled first-level TLBs (entries evicted there are flushed here), so a modelled miss
+always comes by and hits cost nothing.
+
+Self-modifying code: the engine watches stores only through entries that are not "fast". A frame that was ever fetched from
+therefore never gets a fast store entry: stores to it are mapped for one access at a time, whatever address they come through.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, types
+
+from hardware_model.native import callback, inner
+
+from hardware_model.executor import layout as L
+from hardware_model.executor import words as W
+from hardware_model.executor.intrinsics import (
+    address_of,
+    as_pointer,
+    call_p,
+    call_piip,
+    call_pipp,
+    call_pp,
+    call_ppiip_p,
+    load8,
+    load32,
+    load64,
+    store8,
+)
+from hardware_model.executor.profile import U, set_word, word
+from hardware_model.mmu import access
+from hardware_model.mmu.state import Status
+from hardware_model.mmu.state import Word as M
+
+FETCH = 2
+STORE = 1
+USER_INDEX = 1
+UNRESTRICTED_INDEX = 2  # supervisor access with SMAP off or AC set
+PAGE = U(0xFFFFFFFFFFFFF000)
+WHOLE_PAGE = U(4096)
+ONE_ACCESS = U(1)
+
+
+@inner
+def mmu_state(w):
+    return carray(as_pointer(word(w, W.MMU)), (np.int64(word(w, W.MMU_WORDS)),), np.uint64)
+
+
+@inner
+def ram_words(w):
+    return carray(as_pointer(word(w, W.RAM)), (np.int64(word(w, W.RAM_BYTES) >> U(3)),), np.uint64)
+
+
+@inner
+def counter_words(w):
+    return carray(as_pointer(word(w, W.COUNTERS)), (np.int64(word(w, W.COUNTER_COUNT)),), np.uint64)
+
+
+@inner
+def load_registers(w, mmu):
+    """Give the MMU the paging registers of the CPU state."""
+    env = word(w, W.ENV)
+    mmu[M.CR0] = load64(env + U(L.ENV_CR))
+    mmu[M.CR3] = load64(env + U(L.ENV_CR + 24))
+    mmu[M.CR4] = load64(env + U(L.ENV_CR + 32))
+    mmu[M.EFER] = load64(env + U(L.ENV_EFER))
+
+
+@inner
+def flush_evicted(w, mmu):
+    """Flush from the engine's TLB what the modelled first-level TLBs dropped."""
+    cpu = word(w, W.CPU)
+    if mmu[M.OUT_FLUSH_ALL] != U(0):
+        mmu[M.OUT_FLUSH_ALL] = U(0)
+        mmu[M.OUT_EVICT_COUNT] = U(0)
+        call_p(word(w, W.F_TLB_FLUSH), cpu)
+        return
+    n = np.int64(mmu[M.OUT_EVICT_COUNT])
+    mmu[M.OUT_EVICT_COUNT] = U(0)
+    for i in range(n):
+        if mmu[M.OUT_EVICT + 2 * i + 1] > U(12):
+            call_p(word(w, W.F_TLB_FLUSH), cpu)
+            return
+    for i in range(n):
+        call_pp(word(w, W.F_TLB_FLUSH_PAGE), cpu, mmu[M.OUT_EVICT + 2 * i])
+
+
+@inner
+def install(w, mmu, va, kind, index):
+    """Put the translation into the engine's TLB with just the rights that keep the models exact."""
+    physical = mmu[M.OUT_PA]
+    fetched = word(w, W.FETCHED) + (physical >> U(12))
+    rights = mmu[M.OUT_PROT] & U(3)
+    size = WHOLE_PAGE
+    if kind == FETCH:
+        if load8(fetched) == U(0):
+            store8(fetched, U(1))
+            call_p(word(w, W.F_TLB_FLUSH), word(w, W.CPU))
+        rights = U(4)
+    elif (rights & U(2)) != U(0) and load8(fetched) != U(0):
+        if kind == STORE:
+            size = ONE_ACCESS
+        else:
+            rights = U(1)
+    call_ppiip_p(word(w, W.F_TLB_SET_PAGE), word(w, W.CPU), va & PAGE, physical & PAGE, rights, U(index), size)
+
+
+@inner
+def exit_from_access(w, mmu, code, va, kind, ra):
+    """Leave the access for the event layer: EPT violation, EPT misconfiguration or device register."""
+    set_word(w, W.EVENT_LINEAR, va)
+    set_word(w, W.EVENT_PHYSICAL, mmu[M.OUT_PA] if code == U(W.Intercept.DEVICE_ACCESS) else mmu[M.OUT_GPA])
+    set_word(w, W.EVENT_QUALIFICATION, mmu[M.OUT_QUALIFICATION])
+    set_word(w, W.EVENT_WRITE, U(kind))
+    if kind == FETCH and ra == U(0):
+        set_word(w, W.CURRENT_TB, U(0))
+    call_pipp(word(w, W.F_VMEXIT), word(w, W.ENV), code, U(0), ra)
+
+
+@inner
+def miss(cpu, va, kind, index, probe, ra):
+    w = load64(cpu + U(L.CPU_STATE_WORDS))
+    if word(w, W.MODE) == U(W.Mode.POWER_ON):
+        call_ppiip_p(word(w, W.F_TLB_SET_PAGE), cpu, va & PAGE, va & PAGE, U(7), U(index), WHOLE_PAGE)
+        return True
+    mmu = mmu_state(w)
+    load_registers(w, mmu)
+    user = index == USER_INDEX
+    status = access.translate(
+        ram_words(w), mmu, counter_words(w), va, kind, user, index == UNRESTRICTED_INDEX
+    )
+    flush_evicted(w, mmu)
+    if status == Status.OK:
+        if mmu[M.OUT_PA] < word(w, W.RAM_BYTES):
+            install(w, mmu, va, kind, index)
+            return True
+        if not probe:
+            exit_from_access(w, mmu, U(W.Intercept.DEVICE_ACCESS), va, kind, ra)
+    if probe:
+        return False
+    if status == Status.PAGE_FAULT:
+        set_word(w, W.FAULT_ADDRESS, va)
+        if kind == FETCH and ra == U(0):
+            set_word(w, W.CURRENT_TB, U(0))
+        call_piip(word(w, W.F_RAISE_EXCEPTION), word(w, W.ENV), U(14), mmu[M.OUT_ERROR], ra)
+    code = U(W.Intercept.EPT_VIOLATION) if status == Status.EPT_VIOLATION else U(W.Intercept.EPT_MISCONFIGURATION)
+    exit_from_access(w, mmu, code, va, kind, ra)
+    return False
+
+
+@callback(
+    types.boolean(types.uint64, types.uint64, types.int32, types.int32, types.int32, types.boolean, types.uint64)
+)
+def on_tlb_miss(cpu, va, size, kind, index, probe, ra):
+    return miss(cpu, va, kind, index, probe, ra)

@@ -1,0 +1,204 @@
+"""The native event layer's state: one flat array of 64-bit words, each word declared here once.
+
+Native hooks receive the array's address; Python reads and writes the same words through `Engine.words`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+WORDS = 512
+
+# Where things are (host addresses unless noted).
+(
+    UC,
+    CPU,
+    ENV,
+    RAM,
+    RAM_BYTES,
+    MMU,
+    MMU_WORDS,
+    COUNTERS,
+    COUNTER_COUNT,
+    FETCHED,  # one byte per machine frame: 1 once the frame was fetched from
+    SLOTS,  # profile slots, see profile.py
+    SLOT_COUNT,
+    SLOT_LIMIT,
+    CODE_BYTES,  # copies of the code of every profiled block
+    CODE_BYTES_USED,
+    CODE_BYTES_LIMIT,
+    ABORTS,  # blocks left early, see profile.py
+    VMCS,  # current VMCS page; 0 outside VMX operation
+    REASON_COUNTERS,  # counter index by basic exit reason
+    VECTOR_COUNTERS,  # counter index by exception vector: delivered, then trapped
+) = range(20)
+
+# Functions of the engine, by address.
+(
+    F_DO_INTERRUPT,
+    F_DO_HARD_INTERRUPT,
+    F_RAISE_EXCEPTION,
+    F_VMEXIT,
+    F_CPU_EXIT,
+    F_LOOP_EXIT,
+    F_TLB_FLUSH,
+    F_TLB_FLUSH_PAGE,
+    F_TLB_SET_PAGE,
+    F_TB_LOOKUP,
+    F_TB_INVALIDATE,
+    F_UPDATE_CR0,
+    F_UPDATE_CR3,
+    F_UPDATE_CR4,
+    F_STOP,
+    F_REGISTER_READ,
+    F_REGISTER_WRITE,
+    F_EVENT,  # the Python side: f(kind)
+) = range(32, 50)
+
+# Virtual time and the current block.
+(
+    CLOCK,  # virtual time: retired instructions plus idle time
+    DEADLINE,  # virtual time of the next platform event
+    IDLE,  # idle time contained in CLOCK
+    CURRENT_TB,  # block being executed, 0 between blocks
+    LAST_TB,  # block of the last precise event: its code bytes can be read
+    LIMITED,  # 1 while a block cut at the deadline or at a marker is requested
+    RETIRE_INDEX,  # index in its block of the instruction of the last event
+    INSTRUCTION_LENGTH,  # bytes of that instruction
+    INSTRUCTION_PC,  # where it starts
+    EMULATED,  # instructions completed outside the engine
+) = range(64, 74)
+
+# Modes and lines.
+(
+    MODE,  # see Mode
+    IRQ_LINE,  # 1: the interrupt controller has an interrupt for the processor
+    STOP,  # see Stop
+    CR8,  # task priority, CR8
+    TSC_OFFSET,
+    TSC_AUX,
+    VECTORING,  # event being delivered (IDT-vectoring information format), 0 when none
+    FAULT_ADDRESS,  # linear address of the last page fault
+    INJECT,  # event to deliver when the callback returns (VM-entry interruption-information format)
+    INJECT_ERROR,
+    INJECT_LENGTH,  # instruction length for software events
+    WINDOW,  # 1: interrupt-window exiting requested
+    VPID_TAGGED,  # 1: transitions keep the TLB
+    MARKER,  # immediate of the last region marker
+    SOFTWARE_LENGTH,  # length of the INT instruction being delivered
+    COMPLETED,  # instructions completed by delivery (INT n) or natively by the event layer
+    PENDING_CLASS,  # priority class of the interrupt controller's best request, 0 when none
+) = range(80, 97)
+
+# Arguments of the last event handed to Python.
+(
+    EVENT_CODE,
+    EVENT_VECTOR,
+    EVENT_ERROR,
+    EVENT_QUALIFICATION,
+    EVENT_LINEAR,
+    EVENT_PHYSICAL,
+    EVENT_SIZE,
+    EVENT_VALUE,
+    EVENT_WRITE,
+    EVENT_RESULT,
+) = range(100, 110)
+
+REGISTER_RFLAGS = 25  # UC_X86_REG_EFLAGS, checked by the self-test
+SCRATCH = 120  # two words for uc_reg_read and uc_reg_write
+
+
+class Mode(IntEnum):
+    """Who owns the trap vectors."""
+
+    BARE = 0  # the guest: events go through its own IDT
+    VMX_NON_ROOT = 1  # the guest, except for what the VMCS makes exit
+    DEPRIVILEGED = 2  # the VMM: every event and SYSCALL enters the VMM
+    POWER_ON = 3  # nobody yet: addresses are not translated
+
+
+class Stop(IntEnum):
+    """Why the engine was stopped."""
+
+    RUNNING = 0
+    REQUESTED = 1  # by Python
+    TRIPLE_FAULT = 2
+    PROFILE_FULL = 3
+    HALTED = 4
+    BUDGET = 5
+    ERROR = 6  # a Python handler raised
+    BLOCK_LOST = 7  # the engine ran a block that its tables do not hold
+
+
+class Event(IntEnum):
+    """Events that native code hands to Python."""
+
+    TICK = 1  # CLOCK reached DEADLINE
+    ACKNOWLEDGE = 2  # processor takes an interrupt: answer with its vector
+    INSTRUCTION = 3  # intercepted instruction EVENT_CODE to be executed by the machine
+    HALT = 4  # HLT executed with no interrupt pending
+    PORT = 5  # port access EVENT_PHYSICAL, EVENT_SIZE, EVENT_WRITE, EVENT_VALUE
+    MMIO = 6  # access to a device register at EVENT_PHYSICAL
+    VM_EXIT = 7  # VM exit: see the VMCS
+    TRAP = 8  # the VMM's own vector or SYSCALL entry: EVENT_VECTOR, EVENT_ERROR
+    MARKER = 9  # region-of-interest marker executed
+
+
+class Intercept(IntEnum):
+    """Intercept codes the engine reports (AMD APM vol. 2 appendix C), and ours from 0x300 up."""
+
+    READ_CR0 = 0x00
+    READ_CR3 = 0x03
+    READ_CR4 = 0x04
+    READ_CR8 = 0x08
+    WRITE_CR0 = 0x10
+    WRITE_CR3 = 0x13
+    WRITE_CR4 = 0x14
+    WRITE_CR8 = 0x18
+    READ_DR0 = 0x20
+    WRITE_DR0 = 0x30
+    EXCEPTION = 0x40
+    INTR = 0x60
+    NMI = 0x61
+    VINTR = 0x64
+    IDTR_READ = 0x66
+    GDTR_READ = 0x67
+    LDTR_READ = 0x68
+    TR_READ = 0x69
+    IDTR_WRITE = 0x6A
+    GDTR_WRITE = 0x6B
+    LDTR_WRITE = 0x6C
+    TR_WRITE = 0x6D
+    RDTSC = 0x6E
+    RDPMC = 0x6F
+    PUSHF = 0x70
+    POPF = 0x71
+    CPUID = 0x72
+    IRET = 0x74
+    SWINT = 0x75
+    INVD = 0x76
+    PAUSE = 0x77
+    HLT = 0x78
+    INVLPG = 0x79
+    INVLPGA = 0x7A
+    IOIO = 0x7B
+    MSR = 0x7C
+    SHUTDOWN = 0x7F
+    VMRUN = 0x80
+    VMMCALL = 0x81
+    VMLOAD = 0x82
+    VMSAVE = 0x83
+    STGI = 0x84
+    CLGI = 0x85
+    SKINIT = 0x86
+    RDTSCP = 0x87
+    WBINVD = 0x89
+    MONITOR = 0x8A
+    MWAIT = 0x8B
+    XSETBV = 0x8D
+    EPT_VIOLATION = 0x300
+    EPT_MISCONFIGURATION = 0x301
+    DEVICE_ACCESS = 0x302
+    PORT_ACCESS = 0x303
+    SYSCALL = 0x304
+    PHYSICAL_INTERRUPT = 0x305

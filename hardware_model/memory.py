@@ -1,0 +1,52 @@
+"""Machine memory as VMMs, devices and loaders see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hardware_model import counters
+
+if TYPE_CHECKING:
+    from hardware_model.executor.engine import Engine
+
+_CODE_INVALIDATED = counters.index("code.invalidated")
+
+
+class MachineMemory:
+    """Reads and writes of machine memory by physical address; stale translations of written code are dropped."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._bytes = engine.ram
+        self._words = engine.ram64
+        self.size = engine.ram_bytes
+
+    def read64(self, address: int) -> int:
+        """The aligned 64-bit word at `address`."""
+        return int(self._words[address >> 3])
+
+    def write64(self, address: int, value: int) -> None:
+        """Store the aligned 64-bit word at `address`."""
+        self._words[address >> 3] = value
+        if self._engine.drop_code(address, address + 8):
+            self._engine.counters[_CODE_INVALIDATED] += 1
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes from `address`; IndexError beyond the end of memory."""
+        self._check(address, size)
+        return self._bytes[address : address + size].tobytes()
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store `data` at `address`; IndexError beyond the end of memory."""
+        self._check(address, len(data))
+        if data and self._engine.write_code_safe(address, data):
+            self._engine.counters[_CODE_INVALIDATED] += 1
+
+    def zero_page(self, address: int) -> None:
+        """Clear the 4 KiB frame at `address`."""
+        self._words[address >> 3 : (address >> 3) + 512] = 0
+        self._engine.drop_code(address, address + 4096)
+
+    def _check(self, address: int, size: int) -> None:
+        if address < 0 or address + size > self.size:
+            raise IndexError(f"machine address {address:#x} + {size} lies outside memory of {self.size:#x} bytes")
