@@ -1,0 +1,42 @@
+"""A run as an object: tidy DataFrames, and the estimates made of them."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+from results import reader
+from results.finished import OK, SKIPPED
+from results.manifest import Manifest
+
+
+class Run:
+    """A finished run.
+
+    `counters` has one row per cell, scope and counter, `runs` one per cell, `exits` is the hot
+    list. All carry the columns of `results.cell.Cell`.
+    """
+
+    def __init__(self, path: Path, stored: reader.Stored) -> None:
+        self.path = path
+        self.manifest: Manifest = stored.manifest
+        self.counters: pd.DataFrame = stored.counters
+        self.runs: pd.DataFrame = stored.runs
+        self.exits: pd.DataFrame = stored.exits
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> Run:
+        """Read a result folder; ResultsError when it cannot be."""
+        path = Path(folder)
+        return cls(path, reader.read(path))
+
+    def unexpected(self) -> pd.DataFrame:
+        """The rows of `runs` whose status is not what the workload declares for the technique."""
+        status = self.runs["status"]
+        return self.runs[(status != self.runs["expected"]) & (status != SKIPPED)]
+
+    def valid(self) -> pd.DataFrame:
+        """The rows of `runs` that may enter a comparison: ran, and equivalent to native."""
+        return self.runs[self.runs["status"] == OK]

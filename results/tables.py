@@ -1,0 +1,71 @@
+"""Tables of a run: DataFrame in, DataFrame out, one row per workload or less, one column per technique."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from results.cell import NATIVE
+from results.run import Run
+
+#: Counters whose sum is the number of times that a VMM was entered.
+ENTRIES_INTO_VMM = ("exits", "traps")
+
+
+def counters(run: Run, scope: str = "roi") -> pd.DataFrame:
+    """Counters that are not zero everywhere: index (row, counter), one column per variant."""
+    frame = _labelled(run.counters[run.counters["scope"] == scope])
+    wide = frame.pivot(index=["row", "counter"], columns="variant", values="value")
+    return _native_first(wide[wide.fillna(0).any(axis=1)])
+
+
+def hot_exits(run: Run, limit: int = 10) -> pd.DataFrame:
+    """The `limit` instructions of each cell that exited most: row, variant, reason, rip, symbol, count."""
+    frame = _labelled(run.exits).sort_values(["row", "variant", "count"], ascending=[True, True, False])
+    columns = ["row", "variant", "reason", "rip", "symbol", "count"]
+    return frame.groupby(["row", "variant"]).head(limit)[columns].reset_index(drop=True)
+
+
+def entries_into_vmm(run: Run, scope: str = "roi") -> pd.DataFrame:
+    """VM exits and traps together: index row, one column per variant."""
+    of_scope = run.counters["scope"] == scope
+    chosen = run.counters[of_scope & run.counters["counter"].isin(ENTRIES_INTO_VMM)]
+    sums = _labelled(chosen).groupby(["row", "variant"])["value"].sum()
+    return _native_first(sums.unstack("variant"))
+
+
+def statuses(run: Run) -> pd.DataFrame:
+    """The status of each cell: index row, one column per variant."""
+    return _native_first(_labelled(run.runs).pivot(index="row", columns="variant", values="status"))
+
+
+def cycle_stack(run: Run, preset: str) -> pd.DataFrame:
+    """Estimated cycles of equivalent cells: index (row, variant), one column per component."""
+    cycles = _labelled(run.cycles(preset))
+    wide = cycles.pivot_table(index=["row", "variant"], columns="component", values="cycles")
+    return wide.fillna(0.0)
+
+
+def ratios(run: Run, preset: str) -> pd.DataFrame:
+    """Estimated cycles relative to native: index row, one column per variant; NaN where not `ok`."""
+    return _native_first(_labelled(run.ratios(preset)).pivot(index="row", columns="variant", values="ratio"))
+
+
+def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with `row`, its workload, and `variant`, its technique, each with what sets it apart."""
+    rows = frame["workload"].astype(str)
+    for column in ("size", "io", "geometry"):
+        if frame[column].nunique() > 1:
+            rows = rows + " " + frame[column]
+    knobs = frame["knobs"].map(_knobs)
+    return frame.assign(row=rows, variant=frame["technique"] + knobs)
+
+
+def _knobs(text: str) -> str:
+    return "".join(f" {name}={value}" for name, value in json.loads(text).items())
+
+
+def _native_first(wide: pd.DataFrame) -> pd.DataFrame:
+    others = [name for name in wide.columns if name != NATIVE]
+    return wide[[name for name in (NATIVE,) if name in wide.columns] + others]

@@ -1,0 +1,52 @@
+"""The Python interface: the same matrix, with DataFrames as the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from results import folder
+from results.cell import KnobValue
+from results.run import Run
+from trapbench import harness
+from trapbench.selection import DEFAULT_GEOMETRY, IO_MODELS, SIZES, Selection
+
+
+def run(
+    techniques: Sequence[str] = (),
+    workloads: Sequence[str | PathLike[str]] = (),
+    *,
+    size: str = SIZES[0],
+    io: str | Sequence[str] = IO_MODELS[0],
+    geometry: str = DEFAULT_GEOMETRY,
+    knobs: Mapping[str, KnobValue] | None = None,
+    budget: int | None = None,
+    jobs: int | None = None,
+    out: str | PathLike[str] | None = None,
+    resume: bool = False,
+) -> Run:
+    """Run every technique over every workload (all of them when none is named); return the result.
+
+    `workloads` are names, families or paths; `knobs` maps `knob` or `technique.knob` to a value;
+    `budget` bounds the guest instructions of a cell; `jobs` is the number of worker processes (one
+    per processor); `out` is the result folder (default `trapbench-runs/<UTC time>`), which may hold
+    results only with `resume`. Cells that fail or diverge are rows of `runs`, not exceptions.
+    Raises SelectionError for unknown names, ResultsError for a folder that cannot be written.
+    """
+    selection = Selection(
+        techniques=_many(techniques),
+        workloads=[str(workload) for workload in _many(workloads)],
+        size=size,
+        io=_many(io),
+        geometry=geometry,
+        knobs=knobs or {},
+        budget=budget,
+    )
+    path = Path(out) if out is not None else folder.default_path()
+    harness.run_matrix(path, selection, command="trapbench.run", jobs=jobs, resume=resume)
+    return Run.load(path)
+
+
+def _many(value: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[str]:
+    return [str(value)] if isinstance(value, str | PathLike) else [str(item) for item in value]

@@ -1,0 +1,88 @@
+"""The command line. Commands are loaded when they are called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+#: Command name to the module that defines it; the function has the module's name.
+_COMMANDS = {
+    "list": "trapbench.commands.list_",
+    "run": "trapbench.commands.run",
+    "show": "trapbench.commands.show",
+    "diff": "trapbench.commands.diff",
+}
+
+#: The packages whose exceptions are sentences for the user; any other exception is a defect.
+_OURS = frozenset({"hardware_model", "techniques", "workloads", "results", "trapbench"})
+
+EXIT_CELLS_FAILED = 1
+EXIT_USER_ERROR = 2
+_EXIT_DEFECT = 70
+_EXIT_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="trapbench")
+def trapbench() -> None:
+    """Run one x86-64 guest under several virtualization techniques and count every trap."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its status."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command; return its exit status. Every error has been printed as one sentence."""
+    try:
+        status = trapbench.main(arguments, prog_name="trapbench", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return EXIT_USER_ERROR
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("trapbench: interrupted", err=True)
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+    except Exception as error:
+        return _fail(str(error)) if _is_ours(error) else _defect()
+
+
+def _is_ours(error: Exception) -> bool:
+    return any(kind.__module__.partition(".")[0] in _OURS for kind in type(error).__mro__)
+
+
+def _fail(message: str) -> int:
+    click.echo(f"trapbench: {' '.join(message.split())}", err=True)
+    return EXIT_USER_ERROR
+
+
+def _defect() -> int:
+    click.echo(traceback.format_exc(), err=True, nl=False)
+    click.echo("trapbench: this is a defect of trapbench; please report the lines above", err=True)
+    return _EXIT_DEFECT

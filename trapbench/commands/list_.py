@@ -1,0 +1,86 @@
+"""`trapbench list`: what can be run, and what is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from techniques import Knob
+
+Rows = list[dict[str, str]]
+
+_KNOB_COLUMNS = ("knob", "default", "values", "meaning", "price")
+
+
+def _techniques() -> Rows:
+    import techniques
+
+    rows: Rows = []
+    for name in techniques.names():
+        knobs = techniques.knobs(name).values()
+        rows += [{"technique": name, **_knob(knob)} for knob in knobs]
+        if not knobs:
+            rows.append({"technique": name, **dict.fromkeys(_KNOB_COLUMNS, "")})
+    return rows
+
+
+def _knob(knob: Knob) -> dict[str, str]:
+    values = " ".join(map(str, knob.choices)) or type(knob.default).__name__
+    texts = (knob.name, str(knob.default), values, knob.doc, str(knob.price))
+    return dict(zip(_KNOB_COLUMNS, texts, strict=True))
+
+
+def _workloads() -> Rows:
+    import workloads
+
+    return [
+        {"workload": w.name, "title": w.title, "stresses": w.stresses, "outcome": w.outcome}
+        for w in workloads.all()
+    ]
+
+
+def _presets() -> Rows:
+    from hardware_model import presets
+
+    return [{"preset": name, "title": presets.load(name).title} for name in presets.names()]
+
+
+def _counters() -> Rows:
+    from hardware_model.counters import COUNTERS
+
+    return [
+        {"counter": c.name, "group": c.group, "unit": c.unit, "meaning": c.doc} for c in COUNTERS
+    ]
+
+
+_KINDS: dict[str, Callable[[], Rows]] = {
+    "techniques": _techniques,
+    "workloads": _workloads,
+    "presets": _presets,
+    "counters": _counters,
+}
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(list(_KINDS)), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def command(kind: str | None, as_json: bool) -> None:
+    """List techniques, workloads, presets or counters (all of them by default)."""
+    listed = {name: _KINDS[name]() for name in ([kind] if kind else _KINDS)}
+    if as_json:
+        click.echo(json.dumps(listed[kind] if kind else listed, indent=1))
+        return
+    from trapbench import terminal
+
+    console = terminal.console()
+    for rows in listed.values():
+        columns = list(rows[0]) if rows else []
+        console.print(terminal.table("", columns, map(_texts, rows), left=len(columns)))
+
+
+def _texts(row: dict[str, str]) -> list[str]:
+    return list(row.values())

@@ -1,0 +1,88 @@
+"""`trapbench run`: run a matrix of cells into a result folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from results.run import Run
+    from trapbench.selection import Selection
+
+
+@click.command("run")
+@click.option("--technique", "techniques", multiple=True, metavar="T", help="Repeatable; all.")
+@click.option(
+    "--workload",
+    "workloads",
+    multiple=True,
+    metavar="W|FILE",
+    help="A workload, a family of them, or a file of your own. Repeatable; all.",
+)
+@click.option("--io", multiple=True, metavar="M", help="I/O model. Repeatable; emulated.")
+@click.option("--size", metavar="S", help="small (the default), standard or large.")
+@click.option("--geometry", metavar="P", help="Preset whose TLBs and caches are modelled; nehalem.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KNOB=VALUE", help="Also TECHNIQUE.KNOB=VALUE."
+)
+@click.option("--budget", type=click.IntRange(1), help="Guest instructions a cell may execute.")
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes; one per processor.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), help="Seconds after which a cell is hung; 900."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="trapbench-runs/<UTC time>.")
+@click.option("--resume", is_flag=True, help="Run only what the folder (--out or newest) misses.")
+def command(
+    jobs: int | None, timeout: float | None, out: Path | None, resume: bool, **selecting: Any
+) -> int:
+    """Run techniques over workloads, compare each cell with native, and store what was counted.
+
+    Without a selection this is the whole matrix at size small. The exit status is 1 when a cell
+    failed or diverged that should not have.
+    """
+    from results import folder
+    from results.run import Run
+    from trapbench import harness, progress
+
+    path = out or (folder.newest() if resume else folder.default_path())
+    harness.run_matrix(
+        path,
+        _selection(selecting, resume),
+        command=shlex.join(["trapbench", *sys.argv[1:]]),
+        jobs=jobs,
+        timeout=timeout or harness.TIMEOUT,
+        resume=resume,
+        watch=progress.watch,
+    )
+    return _report(Run.load(path))
+
+
+def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
+    """The selection, or None when a run is resumed without a new one."""
+    given = {name: value for name, value in selecting.items() if value not in (None, ())}
+    if resume and not given:
+        return None
+    from trapbench import knob_settings
+    from trapbench.selection import Selection
+
+    given["knobs"] = knob_settings.parse(given.pop("settings", ()))
+    return Selection(**given)
+
+
+def _report(run: Run) -> int:
+    """Print the verdicts; return 1 when any is not what the workload declares."""
+    counts = run.runs["status"].value_counts().to_dict()
+    summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts, reverse=True))
+    click.echo(f"{len(run.runs)} cells: {summary}; stored in {run.path}")
+    unexpected = run.unexpected()
+    for row in unexpected.itertuples():
+        knobs = "" if row.knobs == "{}" else f" {row.knobs}"
+        status = str(row.status).upper()
+        click.secho(
+            f"{status}: {row.technique}{knobs} × {row.workload}: {row.reason}", fg="red", err=True
+        )
+    return 1 if len(unexpected) else 0

@@ -1,0 +1,37 @@
+"""Tables for people: fitted to a terminal, never cut short when piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+#: Columns for output that no terminal limits.
+_PIPED_WIDTH = 240
+
+Content = str | Text
+
+
+def console() -> Console:
+    """A console on standard output; wide and without colour when it is piped."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Content]], *, left: int = 1
+) -> Table:
+    """A table whose first `left` columns are texts and whose others are numbers, aligned right."""
+    made = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+    for index, name in enumerate(columns):
+        made.add_column(
+            name,
+            justify="left" if index < left else "right",
+            overflow="fold",
+            no_wrap=index >= left,
+        )
+    for row in rows:
+        made.add_row(*row)
+    return made
