@@ -1,8 +1,9 @@
 """The instruction classes that executed guest code is counted in, declared once.
 
-The class of position i in `INSTRUCTION_CLASSES` is counted as `insn.<name>`. A class of kind "system" is the cost key of
-one or more rows of the system-instruction table (`hardware_model.system_instructions`). `classify` maps machine code to
-classes. Sources: Intel SDM vol. 2 (instruction reference) and vol. 3A section 2.8 (system instructions).
+The class of position i in `INSTRUCTION_CLASSES` is counted as `insn.<name>`. A class of kind
+"system" is the cost key of one or more rows of the system-instruction table
+(`hardware_model.system_instructions`). `classify` maps machine code to classes. Sources: Intel SDM
+vol. 2 (instruction reference) and vol. 3A section 2.8 (system instructions).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Kind = Literal["user", "system", "invalid"]
 
 @dataclass(frozen=True, slots=True)
 class InstructionClass:
-    """One class: `name` (counter `insn.<name>`), `doc` (its instructions, a noun phrase) and `kind`."""
+    """One class: `name` (counter `insn.<name>`), `doc` (its instructions) and `kind`."""
 
     name: str
     doc: str
@@ -23,7 +24,7 @@ class InstructionClass:
 
 
 _USER = {
-    "alu": "register moves and single-cycle integer operations between registers and immediates, LEA included",
+    "alu": "register moves and single-cycle integer operations on registers, LEA included",
     "mul": "three-cycle integer operations: MUL, IMUL, CRC32, POPCNT, BSF, BSR and the like",
     "div": "DIV and IDIV",
     "load": "instructions whose only memory access is a read",
@@ -45,7 +46,7 @@ _USER = {
     "fpu_state": "FXSAVE, FXRSTOR, XSAVE, XRSTOR and the like",
     "nop": "NOPs, prefetches and the region markers",
     "fence": "MFENCE, LFENCE, SFENCE and CLFLUSH",
-    "microcoded": "ENTER, CMPXCHG8B/16B without LOCK, XLAT, RDRAND and other microcoded user instructions",
+    "microcoded": "ENTER, XLAT, RDRAND, LDMXCSR and other microcoded user instructions",
 }
 
 _SYSTEM = {
@@ -134,10 +135,10 @@ CLASS_INDEX: dict[str, int] = {c.name: i for i, c in enumerate(INSTRUCTION_CLASS
 
 
 def classify(code: bytes, ip: int = 0) -> tuple[int, ...]:
-    """The class index of each instruction of the straight-line 64-bit `code` at linear address `ip`.
+    """The class index of each instruction of straight-line 64-bit `code` at linear address `ip`.
 
-    Never fails: bytes that are no instruction, or one cut off by the end of `code`, give one `invalid` and end the
-    answer.
+    Never fails: bytes that are no instruction, or one cut off by the end of `code`, give one
+    `invalid` and end the answer.
     """
     from hardware_model.instruction_decoding import class_indices
 

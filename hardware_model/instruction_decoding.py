@@ -1,7 +1,8 @@
 """From machine code to instruction classes, by the decoder iced-x86.
 
-The class of an instruction follows from its opcode and the kinds of its operands, so each combination is examined once
-and remembered; classifying a block then costs a decode and a dictionary look-up per instruction.
+The class of an instruction follows from its opcode and the kinds of its operands, so each
+combination is examined once and remembered; classifying a block then costs a decode and a
+dictionary look-up per instruction.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from hardware_model.instruction_classes import CLASS_INDEX
 _BY_MNEMONIC: dict[str, str] = {
     "mul": "MUL IMUL MULX CRC32 POPCNT BSF BSR LZCNT TZCNT PDEP PEXT",
     "div": "DIV IDIV",
-    "fpu_state": "FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 XSAVE XSAVE64 XRSTOR XRSTOR64 XSAVEOPT XSAVEOPT64 XSAVEC XSAVEC64 "
-    "XSAVES XSAVES64 XRSTORS XRSTORS64 FNSAVE FRSTOR FNSTENV FLDENV",
-    "nop": "NOP PREFETCHNTA PREFETCHT0 PREFETCHT1 PREFETCHT2 PREFETCHW PREFETCH RESERVEDNOP ENDBR64 ENDBR32",
+    "fpu_state": "FXSAVE FXSAVE64 FXRSTOR FXRSTOR64 XSAVE XSAVE64 XRSTOR XRSTOR64 "
+    "XSAVEOPT XSAVEOPT64 XSAVEC XSAVEC64 XSAVES XSAVES64 XRSTORS XRSTORS64 "
+    "FNSAVE FRSTOR FNSTENV FLDENV",
+    "nop": "NOP PREFETCHNTA PREFETCHT0 PREFETCHT1 PREFETCHT2 PREFETCHW PREFETCH "
+    "RESERVEDNOP ENDBR64 ENDBR32",
     "fence": "MFENCE LFENCE SFENCE CLFLUSH CLFLUSHOPT CLWB",
     "microcoded": "ENTER XLATB RDRAND RDSEED LDMXCSR STMXCSR",
     "pop": "LEAVE",
@@ -84,8 +87,8 @@ _BY_MNEMONIC: dict[str, str] = {
     "xgetbv": "XGETBV",
     "xsetbv": "XSETBV",
     "vmcall": "VMCALL VMMCALL",
-    "vmx": "VMXON VMXOFF VMCLEAR VMPTRLD VMPTRST VMREAD VMWRITE VMLAUNCH VMRESUME INVEPT INVVPID VMFUNC "
-    "VMRUN VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA",
+    "vmx": "VMXON VMXOFF VMCLEAR VMPTRLD VMPTRST VMREAD VMWRITE VMLAUNCH VMRESUME INVEPT "
+    "INVVPID VMFUNC VMRUN VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA",
     "rsm": "RSM",
     "getsec": "GETSEC",
     "ud": "UD0 UD1 UD2",
@@ -160,7 +163,7 @@ def _class_name(instruction: Instruction) -> str:
 
 
 def _system_move(instruction: Instruction) -> str | None:
-    """The class of a MOV, PUSH or POP of a control, debug or segment register; None for any other instruction."""
+    """The class of a MOV, PUSH or POP of a control, debug or segment register; else None."""
     opcode = instruction.code
     if opcode in _CR_READS:
         return _CR_READ_CLASS.get(instruction.op1_register, "invalid")
