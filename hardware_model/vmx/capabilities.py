@@ -23,8 +23,8 @@ CR0_UNRESTRICTED: Final = 0x8000_0001
 """CR0 bits that an unrestricted guest may clear nevertheless: PG, PE."""
 CR4_FIXED0: Final = 1 << 13
 """CR4 bits that must be 1 in VMX operation: VMXE."""
-CR4_FIXED1: Final = 0x0036_27FF
-"""CR4 bits that may be 1: VME to OSXMMEXCPT, VMXE, PCIDE, OSXSAVE, SMEP, SMAP."""
+CR4_FIXED1: Final = 0x0030_26FF
+"""CR4 bits that may be 1: what the modelled CPU has (VME to PGE, OSFXSR, ..., SMAP), and VMXE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,6 @@ class Capabilities:
     exit: AllowedControls
     entry: AllowedControls
     physical_address_bits: int = 40
-    linear_address_bits: int = 48
     revision: int = REVISION_IDENTIFIER
     cr3_targets: int = 4
     activity_states: int = 0b011
@@ -123,9 +122,7 @@ _SECONDARY: Final = {
         | Secondary.ENABLE_RDTSCP
         | Secondary.WBINVD_EXITING
     ),
-    FeatureLevel.EPT_VPID: (
-        Secondary.ENABLE_VPID | Secondary.UNRESTRICTED_GUEST | Secondary.ENABLE_INVPCID
-    ),
+    FeatureLevel.EPT_VPID: Secondary.ENABLE_VPID | Secondary.UNRESTRICTED_GUEST,
 }
 _EXIT: Final = {
     FeatureLevel.FIRST_GENERATION: Exit.HOST_ADDRESS_SPACE_SIZE | Exit.ACKNOWLEDGE_INTERRUPT,

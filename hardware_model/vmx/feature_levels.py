@@ -22,7 +22,7 @@ class FeatureLevel(IntEnum):
         "Prescott and Merom: primary controls with the TPR shadow, no EPT, no VPID",
     )
     EPT = 1, "secondary controls, EPT, APIC-access page, true control capabilities"
-    EPT_VPID = 2, "VPID, unrestricted guest, preemption timer, INVPCID: Nehalem, Westmere and later"
+    EPT_VPID = 2, "VPID, unrestricted guest, preemption timer: as Westmere has them"
 
     @property
     def label(self) -> str:

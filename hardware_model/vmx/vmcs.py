@@ -52,12 +52,17 @@ class Vmcs:
     __slots__ = ("_readable", "_view", "_writable", "capabilities", "words")
 
     def __init__(
-        self, capabilities: Capabilities, page: npt.NDArray[np.uint8] | memoryview | None = None
+        self,
+        capabilities: Capabilities,
+        page: npt.NDArray[np.uint8] | memoryview | None = None,
+        *,
+        attach: bool = False,
     ) -> None:
         """Format a VMCS region in `page` (4096 writable bytes, 8-byte aligned), or in own storage.
 
-        The page is zeroed and gets the revision identifier; the launch state is clear. ValueError
-        if the page has another size or cannot be written.
+        The page is zeroed and gets the revision identifier; its launch state is clear. With
+        `attach` it is taken as it is; VmFailValid error 11 for another revision identifier.
+        ValueError if the page has another size or cannot be written.
         """
         array = np.zeros(PAGE_BYTES, np.uint8) if page is None else np.asarray(page)
         if array.nbytes != PAGE_BYTES or not array.flags.writeable:
@@ -67,8 +72,14 @@ class Vmcs:
         self._view = self.words.data.cast("B").cast("Q")
         self._readable = _READABLE[capabilities.level]
         self._writable = _WRITABLE[capabilities.level]
-        self.words[:] = 0
-        self._view[REVISION_WORD] = capabilities.revision
+        if not attach:
+            self.words[:] = 0
+            self._view[REVISION_WORD] = capabilities.revision
+        elif self.revision != capabilities.revision:
+            raise VmFailValid(
+                InstructionError.VMPTRLD_INCORRECT_REVISION,
+                f"VMCS revision identifier {self.revision:#x} is not {capabilities.revision:#x}",
+            )
 
     def read(self, encoding: int) -> int:
         """VMREAD: the value of a field or of its high half; VmFailValid error 12 if unsupported."""

@@ -1,0 +1,98 @@
+"""Running the rules: once over a VMCS, or before every entry over what has changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from hardware_model.vmx.entry_checks.execution_controls import EXECUTION_CONTROLS
+from hardware_model.vmx.entry_checks.guest_activity import GUEST_ACTIVITY
+from hardware_model.vmx.entry_checks.guest_pointers import GUEST_POINTERS
+from hardware_model.vmx.entry_checks.guest_registers import GUEST_REGISTERS
+from hardware_model.vmx.entry_checks.guest_segments import GUEST_SEGMENTS
+from hardware_model.vmx.entry_checks.guest_tables import GUEST_TABLES
+from hardware_model.vmx.entry_checks.host_state import HOST_STATE
+from hardware_model.vmx.entry_checks.injection import INJECTION
+from hardware_model.vmx.entry_checks.rule import EntryFailure, MemoryReader, MemoryRule, Rule
+from hardware_model.vmx.entry_checks.transition_controls import TRANSITION_CONTROLS
+from hardware_model.vmx.layout import CHECKED_WORDS, FIELD_AT, FIRST_FIELD_WORD
+from hardware_model.vmx.vmcs import Vmcs
+
+_TABLES = (
+    EXECUTION_CONTROLS,
+    TRANSITION_CONTROLS,
+    INJECTION,
+    HOST_STATE,
+    GUEST_REGISTERS,
+    GUEST_SEGMENTS,
+    GUEST_TABLES,
+    GUEST_ACTIVITY,
+    GUEST_POINTERS,
+)
+
+RULES: tuple[Rule, ...] = tuple(rule for table in _TABLES for rule in table.rules)
+"""Every rule in the order of the checks: controls, host state, guest state."""
+
+
+def _first_failure(
+    rules: Iterable[Rule], vmcs: Vmcs, memory: MemoryReader | None
+) -> EntryFailure | None:
+    for rule in rules:
+        if not rule.passes(vmcs, memory):
+            return rule.failure(vmcs)
+    return None
+
+
+def check_entry(vmcs: Vmcs, *, memory: MemoryReader | None = None) -> EntryFailure | None:
+    """Check a VMCS for VM entry; None if the entry may proceed, else the first rule that fails.
+
+    `memory` reads machine memory for the rules on what the VMCS points to; without it they pass.
+    """
+    return _first_failure(RULES, vmcs, memory)
+
+
+class EntryChecker:
+    """Checks one VMCS before each of its entries, with the same answers as `check_entry`.
+
+    A rule depends only on its declared fields, so after a check that passed, only rules with a
+    field that has changed since, by whatever writer, can fail. Rules on machine memory are always
+    checked.
+    """
+
+    def __init__(self, vmcs: Vmcs, *, memory: MemoryReader | None = None) -> None:
+        """Check `vmcs` from now on; the first check evaluates every rule."""
+        self._vmcs = vmcs
+        self._memory = memory
+        self._words = vmcs.words[CHECKED_WORDS]
+        self._passed: npt.NDArray[np.uint64] | None = None
+        self._rules_by_change: dict[bytes, tuple[Rule, ...]] = {}
+
+    def check(self) -> EntryFailure | None:
+        """None if the entry may proceed, else the first rule that fails."""
+        failure = _first_failure(self._rules(), self._vmcs, self._memory)
+        if failure is None:
+            self._passed = self._words.copy()
+        return failure
+
+    def _rules(self) -> tuple[Rule, ...]:
+        """The rules that may fail now."""
+        if self._passed is None:
+            return RULES
+        changed = (self._words != self._passed).tobytes()
+        rules = self._rules_by_change.get(changed)
+        if rules is None:
+            rules = self._rules_by_change[changed] = self._affected(changed)
+        return rules
+
+    def _affected(self, changed: bytes) -> tuple[Rule, ...]:
+        fields = {
+            FIELD_AT[FIRST_FIELD_WORD + word] for word, differs in enumerate(changed) if differs
+        }
+        return tuple(
+            rule
+            for rule in RULES
+            if not fields.isdisjoint(rule.fields)
+            or (isinstance(rule, MemoryRule) and self._memory is not None)
+        )
