@@ -1,8 +1,8 @@
-"""The CPUID policy: the machine advertises what works on it and nothing else (Intel SDM vol. 2A, CPUID).
+"""The CPUID policy: the machine advertises what works on it and nothing else.
 
 No AVX, XSAVE, PCID, MTRR, MONITOR, SYSENTER, VMX or x2APIC: the engine lacks them or the model does
-not offer them.
-the SDM says.
+not offer them. A leaf above the highest one of its range answers as the highest basic leaf does
+(Intel SDM vol. 2A, CPUID).
 """
 
 from __future__ import annotations
