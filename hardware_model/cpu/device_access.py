@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from iced_x86 import Code, Decoder, Instruction, Mnemonic, OpKind, Register, RegisterInfo
-
 import numpy as np
+from iced_x86 import Code, Decoder, Instruction, Mnemonic, OpKind, Register, RegisterInfo
 
 _GPR_ORDER = {
     Register.RAX: 0, Register.RCX: 1, Register.RDX: 2, Register.RBX: 3, Register.RSP: 4, Register.RBP: 5,
@@ -19,7 +18,13 @@ _GPR_ORDER = {
     Register.R12: 12, Register.R13: 13, Register.R14: 14, Register.R15: 15,
 }  # fmt: skip
 _HIGH_BYTES = {Register.AH: 0, Register.CH: 1, Register.DH: 2, Register.BH: 3}
-_IMMEDIATES = (OpKind.IMMEDIATE8, OpKind.IMMEDIATE32, OpKind.IMMEDIATE8TO32, OpKind.IMMEDIATE16, OpKind.IMMEDIATE32TO64)
+_IMMEDIATES = (
+    OpKind.IMMEDIATE8,
+    OpKind.IMMEDIATE32,
+    OpKind.IMMEDIATE8TO32,
+    OpKind.IMMEDIATE16,
+    OpKind.IMMEDIATE32TO64,
+)
 _LOADS = (Mnemonic.MOV, Mnemonic.MOVZX, Mnemonic.MOVSX, Mnemonic.MOVSXD)
 
 
@@ -89,7 +94,9 @@ def decode(code: bytes, rip: int) -> DeviceAccess:
                 return DeviceAccess(instruction, _memory_size(instruction), True, instruction.len)
         if kinds[1] == OpKind.MEMORY and instruction.mnemonic in _LOADS:
             return DeviceAccess(instruction, _memory_size(instruction), False, instruction.len)
-    raise UnsupportedAccess(f"instruction at {rip:#x} cannot access a device register: {instruction}")
+    raise UnsupportedAccess(
+        f"instruction at {rip:#x} cannot access a device register: {instruction}"
+    )
 
 
 def _memory_size(instruction: Instruction) -> int:

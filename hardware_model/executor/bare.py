@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from hardware_model.native import inner
-
-from hardware_model import counters
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import call_event, call_p, call_pp, load32, load64, store32, store64
+from hardware_model.executor.intrinsics import (
+    call_event,
+    call_pp,
+    load32,
+    load64,
+    store32,
+    store64,
+)
 from hardware_model.executor.memory_access import (
     counter_words,
     flush_evicted,
@@ -17,8 +20,10 @@ from hardware_model.executor.memory_access import (
     mmu_state,
 )
 from hardware_model.executor.operands import memory_address, modrm_registers
-from hardware_model.executor.profile import U, set_word, word
+from hardware_model.executor.profile import record_completion
+from hardware_model.executor.state import U, set_word, word
 from hardware_model.mmu import invalidation
+from hardware_model.native import inner
 
 I = W.Intercept
 LOW32 = U(0xFFFFFFFF)
@@ -39,7 +44,7 @@ def complete(w):
 def retire(w):
     env = word(w, W.ENV)
     set_word(w, W.CLOCK, word(w, W.CLOCK) + U(1))
-    set_word(w, W.COMPLETED, word(w, W.COMPLETED) + U(1))
+    record_completion(w)
     at = env + U(L.ENV_HFLAGS)
     store32(at, load32(at) & ~U(L.HF_INHIBIT_IRQ))
 
@@ -107,7 +112,6 @@ def write_cr3(w):
 
 @inner
 def invalidate_page(w):
-    env = word(w, W.ENV)
     address = memory_address(w, 2)
     mmu = mmu_state(w)
     load_registers(w, mmu)

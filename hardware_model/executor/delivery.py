@@ -6,14 +6,13 @@ vol. 3A table 6-5 then decide between serial delivery, double fault and triple f
 
 from __future__ import annotations
 
-import numpy as np
-from hardware_model.native import inner
-
 from hardware_model import counters
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import call_p, call_pii, load32, load64, store32, store64
-from hardware_model.executor.profile import U, count, set_word, word
+from hardware_model.executor.intrinsics import call_p, call_pii, load64, store32, store64
+from hardware_model.executor.profile import record_completion
+from hardware_model.executor.state import U, count, set_word, word
+from hardware_model.native import inner
 
 VALID = U(1 << 31)
 ERROR_VALID = U(1 << 11)
@@ -89,13 +88,17 @@ def deliver_software(w, vector, kind, length):
     store32(env + U(L.ENV_EXCEPTION_IS_INT), U(1))
     store64(env + U(L.ENV_EXCEPTION_NEXT_EIP), rip + length)
     set_word(w, W.VECTORING, VALID | (kind << U(8)) | vector)
-    set_word(w, W.SOFTWARE_LENGTH, length)
     call_p(word(w, W.F_DO_INTERRUPT), word(w, W.CPU))
     set_word(w, W.VECTORING, U(0))
-    store32(env + U(L.ENV_EXCEPTION_IS_INT), U(0))  # left set, the next intercept would resume behind the INT
+    store32(
+        env + U(L.ENV_EXCEPTION_IS_INT), U(0)
+    )  # left set, the next intercept would resume behind the INT
     count(w, _INTERRUPT_SOFTWARE, 1)
     set_word(w, W.CLOCK, word(w, W.CLOCK) + U(1))
-    set_word(w, W.COMPLETED, word(w, W.COMPLETED) + U(1))
+    if word(w, W.OWN_SOFTWARE) != U(0):
+        record_completion(w)
+    else:
+        set_word(w, W.COMPLETED, word(w, W.COMPLETED) + U(1))
 
 
 @inner
@@ -120,5 +123,6 @@ def deliver_injected(w):
         deliver_interrupt(w, vector)
     elif kind == TYPE_SOFTWARE_INTERRUPT or kind == TYPE_SOFTWARE_EXCEPTION:
         deliver_software(w, vector, kind, word(w, W.INJECT_LENGTH))
+        set_word(w, W.OWN_SOFTWARE, U(0))
     else:
         deliver_exception(w, vector, word(w, W.INJECT_ERROR))

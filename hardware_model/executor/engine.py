@@ -22,8 +22,8 @@ from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
 from hardware_model.executor.intercepts import on_interrupt
 from hardware_model.executor.memory_access import on_tlb_miss
 from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
-from hardware_model.executor.profile import ABORT_ENTRIES, SLOT_WORDS, on_block
-from hardware_model.executor.registers import RflagsAccess, Registers
+from hardware_model.executor.profile import CORRECTIONS, SLOT_WORDS, on_block
+from hardware_model.executor.registers import Registers, RflagsAccess
 from hardware_model.vectors import EXCEPTION_VECTORS
 
 EventHandler = Callable[[int], int]
@@ -46,7 +46,9 @@ class Engine:
     `mmu` is the state array of the modelled MMU, `counters` the counter array.
     """
 
-    def __init__(self, ram_bytes: int, mmu: np.ndarray, counters: counter_table.CounterArray) -> None:
+    def __init__(
+        self, ram_bytes: int, mmu: np.ndarray, counters: counter_table.CounterArray
+    ) -> None:
         self.ram_bytes = ram_bytes
         self._raw = np.zeros(ram_bytes + PRIVATE_BYTES + PAGE, np.uint8)
         start = -self._raw.ctypes.data % PAGE
@@ -70,16 +72,25 @@ class Engine:
         self.registers = Registers(
             self.cpu + L.ENV,
             self.words,
-            RflagsAccess(self._handle, functions("uc_reg_read"), functions("uc_reg_write"), W.REGISTER_RFLAGS),
+            RflagsAccess(
+                self._handle, functions("uc_reg_read"), functions("uc_reg_write"), W.REGISTER_RFLAGS
+            ),
         )
         self.guest_mode = GuestMode(self)
         self.guest_mode.enter()
+        self._forget_power_on()
 
     def _allocate_profile(self) -> None:
         self.slots = np.zeros((SLOTS, SLOT_WORDS), np.uint64)
         self.code_bytes = np.zeros(CODE_BYTES + 16, np.uint8)
-        self.aborts = np.zeros((ABORT_ENTRIES, 2), np.uint64)
+        self.corrections = np.zeros((CORRECTIONS, 2), np.uint64)
         self._fetched = np.zeros(len(self._all) // PAGE + 1, np.uint8)
+
+    def _forget_power_on(self) -> None:
+        self.slots[:, 0] = 0
+        self.corrections[:] = 0
+        self.words[W.CLOCK] = 0
+        self.counters[:] = 0
 
     @staticmethod
     def _function(name: str) -> int:
@@ -108,7 +119,7 @@ class Engine:
             W.SLOT_LIMIT: SLOTS,
             W.CODE_BYTES: self.code_bytes.ctypes.data,
             W.CODE_BYTES_LIMIT: CODE_BYTES,
-            W.ABORTS: self.aborts.ctypes.data,
+            W.CORRECTIONS: self.corrections.ctypes.data,
             W.VECTOR_COUNTERS: vectors.ctypes.data,
             W.DEADLINE: NO_DEADLINE,
             W.MODE: W.Mode.POWER_ON,
@@ -192,7 +203,10 @@ class Engine:
     def instruction_bytes(self) -> bytes:
         """Code bytes of the instruction of the last event, up to 15 (fewer at the end of its block)."""
         block, pc = int(self.words[W.LAST_TB]), int(self.words[W.INSTRUCTION_PC])
-        start, size = _read64(block + L.TB_PC), int(ctypes.c_uint16.from_address(block + L.TB_SIZE).value)
+        start, size = (
+            _read64(block + L.TB_PC),
+            int(ctypes.c_uint16.from_address(block + L.TB_SIZE).value),
+        )
         end = min(pc + 15, start + size)
         return b"".join(self._code_run(block, pc, end))
 
@@ -219,7 +233,9 @@ def _library(name: str, *parameters: type) -> Callable[..., None]:
     return prototype(Engine._function(name))
 
 
-_invalidate = _library("tb_invalidate_phys_range_x86_64", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
+_invalidate = _library(
+    "tb_invalidate_phys_range_x86_64", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64
+)
 _tlb_flush = _library("tlb_flush_x86_64", ctypes.c_void_p)
 _UPDATE_CR = {
     0: _library("cpu_x86_update_cr0_x86_64", ctypes.c_void_p, ctypes.c_uint32),
@@ -234,7 +250,10 @@ def _read64(address: int) -> int:
 
 def find_cpu(uc: unicorn.Uc, handle: int) -> int:
     """Address of the engine's CPU object, verified by its back-pointers and by planted register values."""
-    names = [getattr(unicorn.x86_const, f"UC_X86_REG_{n}") for n in "RAX RCX RDX RBX RSP RBP RSI RDI".split()]
+    names = [
+        getattr(unicorn.x86_const, f"UC_X86_REG_{n}")
+        for n in "RAX RCX RDX RBX RSP RBP RSI RDI".split()
+    ]
     names += [unicorn.x86_const.UC_X86_REG_R8 + i for i in range(8)]
     seed = random.getrandbits(62)
     magic = [(seed + i * 0x1001) & (1 << 64) - 1 for i in range(16)]

@@ -52,7 +52,9 @@ class GuestMode:
         self._engine.run(lambda kind: 0)
         self._engine.registers.gpr[:] = 0
 
-    def set_intercepts(self, instructions: tuple[I, ...], cr_reads: int = 0, dr: bool = False) -> None:
+    def set_intercepts(
+        self, instructions: tuple[I, ...], cr_reads: int = 0, dr: bool = False
+    ) -> None:
         """Intercept `instructions` and reads of the control registers in mask `cr_reads`, besides what is always intercepted."""
         env = self._engine.registers
         d = env._d

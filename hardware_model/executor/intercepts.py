@@ -9,17 +9,26 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from hardware_model.native import callback, inner
-
-from hardware_model import counters
 from hardware_model.executor import bare
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import address_of, call_event, call_p, load16, load32, load64, store32, store64
+from hardware_model.executor.blocks import instruction_start
+from hardware_model.executor.intrinsics import (
+    address_of,
+    call_event,
+    call_p,
+    load16,
+    load32,
+    load64,
+    store32,
+    store64,
+)
 from hardware_model.executor.operands import code_byte
-from hardware_model.executor.profile import U, count, instruction_start, request_interrupt, rewind, set_word, word
+from hardware_model.executor.profile import request_interrupt, rewind
+from hardware_model.executor.state import U, set_word, word
 from hardware_model.executor.vmx_exits import intercepted_in_vmx, software_event_in_vmx
+from hardware_model.native import callback, inner
 
 I = W.Intercept
 
@@ -42,6 +51,7 @@ def software_interrupt(w, vector):
     kind = D.TYPE_SOFTWARE_EXCEPTION if breakpoint else D.TYPE_SOFTWARE_INTERRUPT
     set_word(w, W.INJECT, D.VALID | (kind << U(8)) | vector)
     set_word(w, W.INJECT_LENGTH, word(w, W.INSTRUCTION_LENGTH))
+    set_word(w, W.OWN_SOFTWARE, U(1))
 
 
 @inner
@@ -55,7 +65,12 @@ def trap(w, code, vector):
 
 @inner
 def asynchronous(code):
-    return code == U(I.INTR) or code == U(I.VINTR) or code == U(I.NMI) or code == U(I.PHYSICAL_INTERRUPT)
+    return (
+        code == U(I.INTR)
+        or code == U(I.VINTR)
+        or code == U(I.NMI)
+        or code == U(I.PHYSICAL_INTERRUPT)
+    )
 
 
 @inner

@@ -75,7 +75,10 @@ def _call(result: Any, parameters: tuple[Any, ...]) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         function = builder.inttoptr(args[0], ir.FunctionType(result, parameters).as_pointer())
-        values = [a if p is _I64 else builder.trunc(a, p) for a, p in zip(args[1:], parameters, strict=True)]
+        values = [
+            a if p is _I64 else builder.trunc(a, p)
+            for a, p in zip(args[1:], parameters, strict=True)
+        ]
         value = builder.call(function, values)
         if isinstance(result, ir.VoidType):
             return context.get_dummy_value()

@@ -12,12 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numba import carray, types
 
-from hardware_model.native import callback, inner
-
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import (
-    address_of,
     as_pointer,
     call_p,
     call_piip,
@@ -25,14 +22,14 @@ from hardware_model.executor.intrinsics import (
     call_pp,
     call_ppiip_p,
     load8,
-    load32,
     load64,
     store8,
 )
-from hardware_model.executor.profile import U, set_word, word
+from hardware_model.executor.state import U, set_word, word
 from hardware_model.mmu import access
 from hardware_model.mmu.state import Status
 from hardware_model.mmu.state import Word as M
+from hardware_model.native import callback, inner
 
 FETCH = 2
 STORE = 1
@@ -104,14 +101,26 @@ def install(w, mmu, va, kind, index):
             size = ONE_ACCESS
         else:
             rights = U(1)
-    call_ppiip_p(word(w, W.F_TLB_SET_PAGE), word(w, W.CPU), va & PAGE, physical & PAGE, rights, U(index), size)
+    call_ppiip_p(
+        word(w, W.F_TLB_SET_PAGE),
+        word(w, W.CPU),
+        va & PAGE,
+        physical & PAGE,
+        rights,
+        U(index),
+        size,
+    )
 
 
 @inner
 def exit_from_access(w, mmu, code, va, kind, ra):
     """Leave the access for the event layer: EPT violation, EPT misconfiguration or device register."""
     set_word(w, W.EVENT_LINEAR, va)
-    set_word(w, W.EVENT_PHYSICAL, mmu[M.OUT_PA] if code == U(W.Intercept.DEVICE_ACCESS) else mmu[M.OUT_GPA])
+    set_word(
+        w,
+        W.EVENT_PHYSICAL,
+        mmu[M.OUT_PA] if code == U(W.Intercept.DEVICE_ACCESS) else mmu[M.OUT_GPA],
+    )
     set_word(w, W.EVENT_QUALIFICATION, mmu[M.OUT_QUALIFICATION])
     set_word(w, W.EVENT_WRITE, U(kind))
     if kind == FETCH and ra == U(0):
@@ -123,7 +132,9 @@ def exit_from_access(w, mmu, code, va, kind, ra):
 def miss(cpu, va, kind, index, probe, ra):
     w = load64(cpu + U(L.CPU_STATE_WORDS))
     if word(w, W.MODE) == U(W.Mode.POWER_ON):
-        call_ppiip_p(word(w, W.F_TLB_SET_PAGE), cpu, va & PAGE, va & PAGE, U(7), U(index), WHOLE_PAGE)
+        call_ppiip_p(
+            word(w, W.F_TLB_SET_PAGE), cpu, va & PAGE, va & PAGE, U(7), U(index), WHOLE_PAGE
+        )
         return True
     mmu = mmu_state(w)
     load_registers(w, mmu)
@@ -145,13 +156,25 @@ def miss(cpu, va, kind, index, probe, ra):
         if kind == FETCH and ra == U(0):
             set_word(w, W.CURRENT_TB, U(0))
         call_piip(word(w, W.F_RAISE_EXCEPTION), word(w, W.ENV), U(14), mmu[M.OUT_ERROR], ra)
-    code = U(W.Intercept.EPT_VIOLATION) if status == Status.EPT_VIOLATION else U(W.Intercept.EPT_MISCONFIGURATION)
+    code = (
+        U(W.Intercept.EPT_VIOLATION)
+        if status == Status.EPT_VIOLATION
+        else U(W.Intercept.EPT_MISCONFIGURATION)
+    )
     exit_from_access(w, mmu, code, va, kind, ra)
     return False
 
 
 @callback(
-    types.boolean(types.uint64, types.uint64, types.int32, types.int32, types.int32, types.boolean, types.uint64)
+    types.boolean(
+        types.uint64,
+        types.uint64,
+        types.int32,
+        types.int32,
+        types.int32,
+        types.boolean,
+        types.uint64,
+    )
 )
 def on_tlb_miss(cpu, va, size, kind, index, probe, ra):
     return miss(cpu, va, kind, index, probe, ra)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from hardware_model.native import inner
 
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
+from hardware_model.executor.blocks import code_address
 from hardware_model.executor.intrinsics import load8, load32, load64
-from hardware_model.executor.profile import U, code_address, word
+from hardware_model.executor.state import U, word
+from hardware_model.native import inner
 
 
 @inner
@@ -81,7 +82,9 @@ def memory_address(w, opcode_bytes):
         if rm == U(5) and mod == U(0):
             return address + _signed(w, at, 4)
     elif rm == U(5) and mod == U(0):
-        return address + word(w, W.INSTRUCTION_PC) + word(w, W.INSTRUCTION_LENGTH) + _signed(w, at, 4)
+        return (
+            address + word(w, W.INSTRUCTION_PC) + word(w, W.INSTRUCTION_LENGTH) + _signed(w, at, 4)
+        )
     address += _register(w, rm | ((rex & U(1)) << U(3)))
     if mod == U(1):
         address += _signed(w, at, 1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from hardware_model.native import callback, inner
-
 from hardware_model import counters
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
@@ -16,16 +14,16 @@ from hardware_model.executor.intrinsics import (
     call_pipp,
     call_register,
     load8,
-    load16,
     load32,
     load64,
     store32,
     store64,
 )
 from hardware_model.executor.memory_access import load_registers, mmu_state, ram_words
-from hardware_model.executor.profile import U, count, now, set_word, word
+from hardware_model.executor.state import U, count, set_word, word
 from hardware_model.mmu import probe
 from hardware_model.mmu.state import Status
+from hardware_model.native import callback, inner
 
 GENERAL_PROTECTION = U(13)
 INVALID_OPCODE = U(6)

@@ -14,14 +14,22 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from hardware_model.native import callback, inner
-
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
+from hardware_model.executor.blocks import (
+    CPU_CACHE,
+    NO_MARKER,
+    PAGE_MASK,
+    cache_index,
+    code_address,
+    find_block,
+    find_marker,
+    instruction_index,
+    marker_at,
+)
 from hardware_model.executor.intrinsics import (
     address_of,
     call_event,
-    call_lookup,
     call_p,
     call_pipp,
     load8,
@@ -32,129 +40,27 @@ from hardware_model.executor.intrinsics import (
     store32,
     store64,
 )
+from hardware_model.executor.state import U, set_word, word
+from hardware_model.native import callback, inner
 
-U = np.uint64
 SLOT_WORDS = 8
 SLOT_BYTES = U(64)
-(SLOT_RUNS, SLOT_PC, SLOT_MACHINE, SLOT_SHAPE, SLOT_ATTENTION, SLOT_CODE, SLOT_MARKER, SLOT_FLAGS) = range(8)
+(
+    SLOT_RUNS,
+    SLOT_PC,
+    SLOT_MACHINE,
+    SLOT_SHAPE,
+    SLOT_ATTENTION,
+    SLOT_CODE,
+    SLOT_MARKER,
+    SLOT_FLAGS,
+) = range(8)
 ATTENTION_LIMITED = U(1)
 ATTENTION_MARKER = U(2)
-ABORT_ENTRIES = 1 << 16  # pairs of words: key (slot index << 10 | first instruction not retired) + 1, times
-NO_MARKER = U(0xFFFF)
-MARKER_OPCODE = U(0x00841F0F)  # nop dword ptr [rax+rax+disp32]
-MARKER_TAG = U(0x7B900000)
-
-CPU_CACHE = U(L.CPU_TB_JMP_CACHE)
-PAGE_MASK = U(0xFFF)
-
-
-@inner
-def word(w: int, name: int) -> int:
-    return load64(w + U(8 * name))
-
-
-@inner
-def set_word(w: int, name: int, value: int) -> None:
-    store64(w + U(8 * name), U(value))
-
-
-@inner
-def count(w: int, counter: int, amount: int) -> None:
-    at = word(w, W.COUNTERS) + U(8 * counter)
-    store64(at, load64(at) + U(amount))
-
-
-@inner
-def read_sleb(at):
-    """One signed LEB128 number at host address `at`: (value, next address)."""
-    value = np.int64(0)
-    shift = np.int64(0)
-    while True:
-        byte = np.int64(load8(at))
-        at += U(1)
-        value |= (byte & np.int64(0x7F)) << shift
-        shift += np.int64(7)
-        if (byte & np.int64(0x80)) == np.int64(0):
-            break
-    if (byte & np.int64(0x40)) != np.int64(0):
-        value |= np.int64(-1) << shift
-    return value, at
-
-
-@inner
-def instruction_index(tb, pc):
-    """(index, start of the following instruction) of the instruction of block `tb` at `pc`; index = icount if none.
-
-    Reads the engine's own table of instruction starts, kept behind the block's code.
-    """
-    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
-    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
-    start = load64(tb)
-    end = start + load16(tb + U(L.TB_SIZE))
-    found = n
-    for i in range(n):
-        delta, at = read_sleb(at)
-        start = U(np.int64(start) + delta)
-        if found < n:
-            return found, start
-        _, at = read_sleb(at)
-        _, at = read_sleb(at)
-        if start == pc:
-            found = np.int64(i)
-    return found, end
-
-
-@inner
-def instruction_start(tb, index):
-    """Linear address of instruction `index` of block `tb`."""
-    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
-    start = load64(tb)
-    for _ in range(index + np.int64(1)):
-        delta, at = read_sleb(at)
-        start = U(np.int64(start) + delta)
-        _, at = read_sleb(at)
-        _, at = read_sleb(at)
-    return start
-
-
-@inner
-def code_address(w, tb, pc):
-    """Host address of the code byte at linear address `pc` of block `tb`."""
-    page = tb + U(L.TB_PAGE_ADDRESS)
-    if (pc & ~PAGE_MASK) != (load64(tb) & ~PAGE_MASK):
-        page += U(8)
-    return word(w, W.RAM) + (load64(page) & ~PAGE_MASK) + (pc & PAGE_MASK)
-
-
-@inner
-def find_marker(w, tb):
-    """Index of the first region marker among the instructions of block `tb`, NO_MARKER if there is none."""
-    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
-    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
-    start = load64(tb)
-    last = load64(tb) + load16(tb + U(L.TB_SIZE))
-    for i in range(n):
-        delta, at = read_sleb(at)
-        start = U(np.int64(start) + delta)
-        if start + U(8) <= last and marker_at(w, tb, start) != U(0):
-            return U(i)
-        _, at = read_sleb(at)
-        _, at = read_sleb(at)
-    return NO_MARKER
-
-
-@inner
-def marker_at(w, tb, pc):
-    """The immediate of the region marker at `pc` of block `tb`, 0 if another instruction stands there."""
-    opcode = U(0)
-    immediate = U(0)
-    for i in range(4):
-        opcode |= load8(code_address(w, tb, pc + U(i))) << U(8 * i)
-    if opcode != MARKER_OPCODE:
-        return U(0)
-    for i in range(4):
-        immediate |= load8(code_address(w, tb, pc + U(4 + i))) << U(8 * i)
-    return immediate if (immediate & U(0xFFFFF000)) == MARKER_TAG else U(0)
+CORRECTIONS = (
+    1 << 16
+)  # pairs of words: key (slot index << 11 | what << 10 | instruction) + 1, times
+ABORTED, COMPLETED = U(0), U(1)
 
 
 @inner
@@ -181,7 +87,10 @@ def new_slot(w, tb):
         attention |= ATTENTION_MARKER
     store64(slot, U(0))
     store64(slot + U(8 * SLOT_PC), pc)
-    store64(slot + U(8 * SLOT_MACHINE), (load64(tb + U(L.TB_PAGE_ADDRESS)) & ~PAGE_MASK) | (pc & PAGE_MASK))
+    store64(
+        slot + U(8 * SLOT_MACHINE),
+        (load64(tb + U(L.TB_PAGE_ADDRESS)) & ~PAGE_MASK) | (pc & PAGE_MASK),
+    )
     store64(slot + U(8 * SLOT_SHAPE), size | (icount << U(16)) | (cflags << U(32)))
     store64(slot + U(8 * SLOT_ATTENTION), attention)
     store64(slot + U(8 * SLOT_CODE), code)
@@ -192,31 +101,12 @@ def new_slot(w, tb):
 
 
 @inner
-def find_block(w, pc, size):
-    """The block being entered at `pc`, from the engine's hash table; it is put into the jump cache for the next time."""
-    cpu = word(w, W.CPU)
-    env = word(w, W.ENV)
-    flags = load32(env + U(L.ENV_HFLAGS)) | (load64(env + U(L.ENV_EFLAGS)) & U(L.TB_EFLAGS_MASK))
-    mask = load32(cpu + U(0x8194)) << U(24)
-    tb = call_lookup(word(w, W.F_TB_LOOKUP), cpu, pc, U(0), flags, mask)
-    if tb != U(0) and load16(tb + U(L.TB_SIZE)) == size:
-        store64(cpu + CPU_CACHE + U(8) * cache_index(pc), tb)
-        return tb
-    return U(0)
-
-
-@inner
-def cache_index(pc):
-    t = (pc >> U(6)) ^ pc
-    return (t & U(0x3F)) | ((t >> U(6)) & U(0xFC0))
-
-
-@inner
-def record_abort(w, slot, index):
-    """Note that the block of `slot` was left before instruction `index` retired."""
+def record(w, slot, index, what):
+    """Count, for the block of `slot`: it was left before instruction `index` retired (ABORTED), or that one instruction
+    was completed by the event layer on the processor's behalf (COMPLETED)."""
     number = (slot - word(w, W.SLOTS)) // SLOT_BYTES
-    key = ((number << U(10)) | U(index)) + U(1)
-    table = word(w, W.ABORTS)
+    key = ((number << U(11)) | (what << U(10)) | U(index)) + U(1)
+    table = word(w, W.CORRECTIONS)
     i = (key * U(0x9E3779B97F4A7C15)) >> U(48)
     while True:
         at = table + i * U(16)
@@ -225,7 +115,7 @@ def record_abort(w, slot, index):
             store64(at, key)
             store64(at + U(8), load64(at + U(8)) + U(1))
             return
-        i = (i + U(1)) & U(ABORT_ENTRIES - 1)
+        i = (i + U(1)) & U(CORRECTIONS - 1)
 
 
 @inner
@@ -248,18 +138,14 @@ def rewind(w, pc):
     set_word(w, W.RETIRE_INDEX, U(index))
     if index < n:
         set_word(w, W.CLOCK, word(w, W.CLOCK) - U(n - index))
-        record_abort(w, load64(tb + U(L.TB_ORIGINAL)), index)
+        record(w, load64(tb + U(L.TB_ORIGINAL)), U(index), ABORTED)
 
 
 @inner
-def now(w):
-    """Virtual time at the instruction being executed, when its RIP is precise in the CPU state."""
-    clock = word(w, W.CLOCK)
-    tb = word(w, W.CURRENT_TB)
-    if tb == U(0):
-        return clock
-    index, _ = instruction_index(tb, load64(word(w, W.ENV) + U(L.ENV_EIP)))
-    return clock - U(np.int64(load16(tb + U(L.TB_ICOUNT))) - index)
+def record_completion(w):
+    """The instruction of the last event was completed by the event layer: it counts as executed."""
+    block = word(w, W.LAST_TB)
+    record(w, load64(block + U(L.TB_ORIGINAL)), word(w, W.RETIRE_INDEX), COMPLETED)
 
 
 @inner

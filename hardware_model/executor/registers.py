@@ -137,7 +137,9 @@ class Registers:
         """A segment register: es cs ss ds fs gs ldtr tr."""
         at = _SEGMENT_OFFSETS[name]
         d = self._d
-        return Segment(int(d[at // 4]), int(self._q[at // 8 + 1]), int(d[at // 4 + 4]), int(d[at // 4 + 5]))
+        return Segment(
+            int(d[at // 4]), int(self._q[at // 8 + 1]), int(d[at // 4 + 4]), int(d[at // 4 + 5])
+        )
 
     def set_segment(self, name: str, segment: Segment) -> None:
         """Set a segment register, hidden part included; the privilege level is set apart."""

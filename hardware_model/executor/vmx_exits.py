@@ -1,4 +1,5 @@
 """Placeholder until the VMCS offsets land."""
+
 from hardware_model.native import inner
 
 

@@ -27,7 +27,7 @@ WORDS = 512
     CODE_BYTES,  # copies of the code of every profiled block
     CODE_BYTES_USED,
     CODE_BYTES_LIMIT,
-    ABORTS,  # blocks left early, see profile.py
+    CORRECTIONS,  # blocks left early and instructions completed apart, see profile.py
     VMCS,  # current VMCS page; 0 outside VMX operation
     REASON_COUNTERS,  # counter index by basic exit reason
     VECTOR_COUNTERS,  # counter index by exception vector: delivered, then trapped
@@ -66,8 +66,7 @@ WORDS = 512
     RETIRE_INDEX,  # index in its block of the instruction of the last event
     INSTRUCTION_LENGTH,  # bytes of that instruction
     INSTRUCTION_PC,  # where it starts
-    EMULATED,  # instructions completed outside the engine
-) = range(64, 74)
+) = range(64, 73)
 
 # Modes and lines.
 (
@@ -85,8 +84,8 @@ WORDS = 512
     WINDOW,  # 1: interrupt-window exiting requested
     VPID_TAGGED,  # 1: transitions keep the TLB
     MARKER,  # immediate of the last region marker
-    SOFTWARE_LENGTH,  # length of the INT instruction being delivered
-    COMPLETED,  # instructions completed by delivery (INT n) or natively by the event layer
+    OWN_SOFTWARE,  # 1: the INT n about to be delivered was executed by the guest itself, not injected
+    COMPLETED,  # instructions that a VMM completed for the guest
     PENDING_CLASS,  # priority class of the interrupt controller's best request, 0 when none
 ) = range(80, 97)
 

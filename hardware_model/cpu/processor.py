@@ -1,0 +1,145 @@
+"""Instructions that the event layer leaves to Python: their effect on the bare processor.
+
+Called at an intercept with RIP on the instruction; answer 1 means the instruction completed, 0 that an exception was raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hardware_model import counters as counter_table
+from hardware_model.cpu import control_registers, device_access
+from hardware_model.cpu.model_specific_registers import ModelSpecificRegisters
+from hardware_model.cpuid import cpuid
+from hardware_model.devices.bus import Bus
+from hardware_model.executor import words as W
+from hardware_model.executor.engine import Engine
+from hardware_model.executor.words import Intercept
+from hardware_model.mmu import invalidation
+
+COMPLETED, FAULTED = 1, 0
+_GP, _UD = 13, 6
+_INJECT_EXCEPTION = 1 << 31 | 3 << 8
+_PORT_IN, _PORT_OUT = counter_table.index("port.in"), counter_table.index("port.out")
+_MMIO_READ, _MMIO_WRITE = counter_table.index("mmio.read"), counter_table.index("mmio.write")
+
+
+class Processor:
+    """The Python side of the bare processor."""
+
+    def __init__(self, engine: Engine, bus: Bus) -> None:
+        self._engine = engine
+        self._words = engine.words
+        self._registers = engine.registers
+        self._bus = bus
+        self.msrs = ModelSpecificRegisters(engine)
+        self._instructions: dict[int, Callable[[], int]] = {
+            Intercept.CPUID: self._cpuid,
+            Intercept.MSR: self._msr,
+            Intercept.READ_CR0: self._read_control,
+            Intercept.WRITE_CR0: self._write_control,
+            Intercept.WRITE_CR4: self._write_control,
+            Intercept.INVD: lambda: COMPLETED,
+            Intercept.WBINVD: lambda: COMPLETED,
+            Intercept.RDPMC: lambda: self.raise_exception(_GP, 0),
+            Intercept.XSETBV: lambda: self.raise_exception(_UD, None),
+        }
+
+    def raise_exception(self, vector: int, error: int | None) -> int:
+        """Raise an exception at the instruction at hand."""
+        self._words[W.INJECT] = _INJECT_EXCEPTION | vector | (0 if error is None else 1 << 11)
+        self._words[W.INJECT_ERROR] = error or 0
+        return FAULTED
+
+    def execute(self) -> int:
+        """Complete the instruction of intercept EVENT_CODE."""
+        return self._instructions[int(self._words[W.EVENT_CODE])]()
+
+    def _cpuid(self) -> int:
+        gpr = self._registers.gpr
+        eax, ebx, ecx, edx = cpuid(int(gpr[0]) & 0xFFFFFFFF, int(gpr[1]) & 0xFFFFFFFF)
+        gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
+        return COMPLETED
+
+    def _msr(self) -> int:
+        gpr = self._registers.gpr
+        number = int(gpr[1]) & 0xFFFFFFFF
+        if self._engine.instruction_bytes()[1] == 0x30:  # WRMSR
+            value = (int(gpr[2]) & 0xFFFFFFFF) << 32 | int(gpr[0]) & 0xFFFFFFFF
+            return COMPLETED if self.write_msr(number, value) else self.raise_exception(_GP, 0)
+        answer = self.msrs.read(number)
+        if answer is None:
+            return self.raise_exception(_GP, 0)
+        gpr[0], gpr[2] = answer & 0xFFFFFFFF, answer >> 32
+        return COMPLETED
+
+    def write_msr(self, number: int, value: int) -> bool:
+        """WRMSR; False means #GP(0)."""
+        return self.msrs.write(number, value)
+
+    def _read_control(self) -> int:
+        return control_registers.store_machine_status(self._engine)
+
+    def _write_control(self) -> int:
+        target = control_registers.decode_write(self._engine)
+        if target is None:
+            return self.raise_exception(_UD, None)
+        number, value = target
+        if not self.load_cr(number, value):
+            return self.raise_exception(_GP, 0)
+        return COMPLETED
+
+    def load_cr(self, number: int, value: int) -> bool:
+        """MOV to CR0, CR3 or CR4 with its checks and TLB effects; False means #GP(0)."""
+        registers = self._registers
+        old = registers.cr(number)
+        if not control_registers.valid(number, value, registers):
+            return False
+        if number == 3:
+            self.load_mmu_registers()
+            invalidation.write_cr3(self._engine.mmu, self._engine.counters, np.uint64(value))
+        self._engine.set_cr(number, value)
+        if control_registers.flushes_tlb(number, old, value):
+            self.load_mmu_registers()
+            invalidation.flush_vpid(self._engine.mmu, self._engine.counters, self._engine.mmu[5])
+        self._engine.flush_tlb()
+        return True
+
+    def load_mmu_registers(self) -> None:
+        """Give the MMU the current paging registers, as native code does before each walk."""
+        mmu, registers = self._engine.mmu, self._registers
+        mmu[0], mmu[1], mmu[2], mmu[3] = (
+            registers.cr(0),
+            registers.cr(3),
+            registers.cr(4),
+            registers.efer,
+        )
+
+    def port_access(self) -> int:
+        """IN or OUT that the bare machine performs."""
+        w = self._words
+        port, size = int(w[W.EVENT_PHYSICAL]), int(w[W.EVENT_SIZE])
+        if w[W.EVENT_WRITE]:
+            self._engine.counters[_PORT_OUT] += 1
+            self._bus.write_port(port, size, int(w[W.EVENT_VALUE]))
+        else:
+            self._engine.counters[_PORT_IN] += 1
+            value = self._bus.read_port(port, size)
+            gpr = self._registers.gpr
+            keep = 0 if size == 4 else int(gpr[0]) >> 8 * size << 8 * size
+            gpr[0] = keep | value
+        return COMPLETED
+
+    def device_access(self) -> int:
+        """Load or store of a device register that the bare machine performs."""
+        access = device_access.decode(self._engine.instruction_bytes(), self._registers.rip)
+        address = int(self._words[W.EVENT_PHYSICAL])
+        if access.write:
+            self._engine.counters[_MMIO_WRITE] += 1
+            self._bus.write(address, access.size, access.stored_value(self._registers))
+        else:
+            self._engine.counters[_MMIO_READ] += 1
+            access.complete_load(self._registers, self._bus.read(address, access.size))
+        return COMPLETED

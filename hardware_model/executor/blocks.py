@@ -1,0 +1,130 @@
+"""Translated blocks of the engine: their instructions, their code, and how to find the one being entered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hardware_model.executor import layout as L
+from hardware_model.executor import words as W
+from hardware_model.executor.intrinsics import call_lookup, load8, load16, load32, load64, store64
+from hardware_model.executor.state import U, word
+from hardware_model.native import inner
+
+NO_MARKER = U(0xFFFF)
+MARKER_OPCODE = U(0x00841F0F)  # nop dword ptr [rax+rax+disp32]
+MARKER_TAG = U(0x7B900000)
+CPU_CACHE = U(L.CPU_TB_JMP_CACHE)
+PAGE_MASK = U(0xFFF)
+
+
+@inner
+def read_sleb(at):
+    """One signed LEB128 number at host address `at`: (value, next address)."""
+    value = np.int64(0)
+    shift = np.int64(0)
+    while True:
+        byte = np.int64(load8(at))
+        at += U(1)
+        value |= (byte & np.int64(0x7F)) << shift
+        shift += np.int64(7)
+        if (byte & np.int64(0x80)) == np.int64(0):
+            break
+    if (byte & np.int64(0x40)) != np.int64(0):
+        value |= np.int64(-1) << shift
+    return value, at
+
+
+@inner
+def instruction_index(tb, pc):
+    """(index, start of the following instruction) of the instruction of block `tb` at `pc`; index = icount if none.
+
+    Reads the engine's own table of instruction starts, kept behind the block's code.
+    """
+    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
+    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
+    start = load64(tb)
+    end = start + load16(tb + U(L.TB_SIZE))
+    found = n
+    for i in range(n):
+        delta, at = read_sleb(at)
+        start = U(np.int64(start) + delta)
+        if found < n:
+            return found, start
+        _, at = read_sleb(at)
+        _, at = read_sleb(at)
+        if start == pc:
+            found = np.int64(i)
+    return found, end
+
+
+@inner
+def instruction_start(tb, index):
+    """Linear address of instruction `index` of block `tb`."""
+    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
+    start = load64(tb)
+    for _ in range(index + np.int64(1)):
+        delta, at = read_sleb(at)
+        start = U(np.int64(start) + delta)
+        _, at = read_sleb(at)
+        _, at = read_sleb(at)
+    return start
+
+
+@inner
+def code_address(w, tb, pc):
+    """Host address of the code byte at linear address `pc` of block `tb`."""
+    page = tb + U(L.TB_PAGE_ADDRESS)
+    if (pc & ~PAGE_MASK) != (load64(tb) & ~PAGE_MASK):
+        page += U(8)
+    return word(w, W.RAM) + (load64(page) & ~PAGE_MASK) + (pc & PAGE_MASK)
+
+
+@inner
+def find_marker(w, tb):
+    """Index of the first region marker among the instructions of block `tb`, NO_MARKER if there is none."""
+    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
+    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
+    start = load64(tb)
+    last = load64(tb) + load16(tb + U(L.TB_SIZE))
+    for i in range(n):
+        delta, at = read_sleb(at)
+        start = U(np.int64(start) + delta)
+        if start + U(8) <= last and marker_at(w, tb, start) != U(0):
+            return U(i)
+        _, at = read_sleb(at)
+        _, at = read_sleb(at)
+    return NO_MARKER
+
+
+@inner
+def marker_at(w, tb, pc):
+    """The immediate of the region marker at `pc` of block `tb`, 0 if another instruction stands there."""
+    opcode = U(0)
+    immediate = U(0)
+    for i in range(4):
+        opcode |= load8(code_address(w, tb, pc + U(i))) << U(8 * i)
+    if opcode != MARKER_OPCODE:
+        return U(0)
+    for i in range(4):
+        immediate |= load8(code_address(w, tb, pc + U(4 + i))) << U(8 * i)
+    return immediate if (immediate & U(0xFFFFF000)) == MARKER_TAG else U(0)
+
+
+@inner
+def find_block(w, pc, size):
+    """The block being entered at `pc`, from the engine's hash table; it is put into the jump cache for the next time."""
+    cpu = word(w, W.CPU)
+    env = word(w, W.ENV)
+    flags = load32(env + U(L.ENV_HFLAGS)) | (load64(env + U(L.ENV_EFLAGS)) & U(L.TB_EFLAGS_MASK))
+    mask = load32(cpu + U(0x8194)) << U(24)
+    tb = call_lookup(word(w, W.F_TB_LOOKUP), cpu, pc, U(0), flags, mask)
+    if tb != U(0) and load16(tb + U(L.TB_SIZE)) == size:
+        store64(cpu + CPU_CACHE + U(8) * cache_index(pc), tb)
+        return tb
+    return U(0)
+
+
+@inner
+def cache_index(pc):
+    t = (pc >> U(6)) ^ pc
+    return (t & U(0x3F)) | ((t >> U(6)) & U(0xFC0))

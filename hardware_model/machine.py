@@ -1,0 +1,244 @@
+"""The modelled machine: processor, memory, MMU, local APIC, UART and debug exit, wired together.
+
+It knows no VMM. A VMM takes part through `vmx` (VM exits) or `deprivileged` (its own trap vectors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from hardware_model import counters as counter_table
+from hardware_model.boot import BOOT_TSS, NO_LDT, CpuState
+from hardware_model.cpu.processor import Processor
+from hardware_model.devices import debug_exit, local_apic, uart
+from hardware_model.devices.bus import Bus
+from hardware_model.devices.debug_exit import DebugExit
+from hardware_model.devices.device import Device
+from hardware_model.devices.local_apic import LocalApic
+from hardware_model.devices.uart import Uart
+from hardware_model.executor import words as W
+from hardware_model.executor.engine import NO_DEADLINE, Engine
+from hardware_model.executor.words import Event, Mode, Stop
+from hardware_model.memory import MachineMemory
+from hardware_model.mmu import state as mmu_state
+from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
+from hardware_model.profile import Profile
+
+_TIMER_EXPIRED = counter_table.index("timer.expired")
+NO_INTERRUPT = 0x100
+
+
+class End(Enum):
+    """How a run ended."""
+
+    REQUESTED = "the VMM ended the run"
+    EXITED = "the guest wrote the debug-exit port"
+    TRIPLE_FAULT = "the guest triple-faulted"
+    HALTED = "the guest halted with nothing left to wake it"
+    BUDGET = "the guest used up its instruction budget"
+
+
+class MachineError(Exception):
+    """The model cannot go on with what the guest did; the sentence says what and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The devices of one PC, physical or shown by a VMM: `bus` routes to `apic`, `uart` and `exit_port`."""
+
+    bus: Bus
+    apic: LocalApic
+    uart: Uart
+    exit_port: DebugExit
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Every device that can have events."""
+        return (self.apic, self.uart, self.exit_port)
+
+
+def new_platform(
+    now: Callable[[], int],
+    on_interrupt: Callable[[], None],
+    on_expiry: Callable[[], None],
+    on_exit: Callable[[], None],
+) -> Platform:
+    """Local APIC, COM1 and debug exit at their places; the callables as in LocalApic and DebugExit."""
+    bus, apic, com1, port = (
+        Bus(),
+        LocalApic(now, on_interrupt, on_expiry),
+        Uart(),
+        DebugExit(on_exit),
+    )
+    bus.attach_registers(local_apic.BASE, local_apic.SIZE, apic)
+    bus.attach_ports(uart.COM1, 8, com1)
+    bus.attach_ports(debug_exit.PORT, 4, port)
+    return Platform(bus, apic, com1, port)
+
+
+class Machine:
+    """One machine with `ram_bytes` of memory and the TLBs of `geometry`.
+
+    Attributes: `memory`, `registers`, `counters`, `platform` (the physical devices), `processor`, `profile`.
+    """
+
+    def __init__(self, ram_bytes: int, geometry: TlbGeometry = NEHALEM) -> None:
+        self.counters = counter_table.new()
+        self.mmu = mmu_state.new(geometry)
+        self.mmu[mmu_state.Word.RAM_BYTES] = ram_bytes
+        self.engine = Engine(ram_bytes, self.mmu, self.counters)
+        self.words = self.engine.words
+        self.registers = self.engine.registers
+        self.memory = MachineMemory(self.engine)
+        self.platform = new_platform(
+            lambda: self.now, self._interrupt_changed, self._timer_expired, self._exited
+        )
+        self.processor = Processor(self.engine, self.platform.bus)
+        self.profile = Profile(self.engine)
+        self.on_marker: Callable[[int], None] = lambda immediate: None
+        self._budget = NO_DEADLINE
+        self._end: End | None = None
+        self.on_exit: Callable[[], int] | None = (
+            None  # VM exits and traps, set by the VMM in charge
+        )
+        self._handlers: dict[int, Callable[[], int]] = {
+            Event.TICK: self._tick,
+            Event.ACKNOWLEDGE: self._acknowledge,
+            Event.INSTRUCTION: self.processor.execute,
+            Event.HALT: self._halt,
+            Event.PORT: self.processor.port_access,
+            Event.MMIO: self.processor.device_access,
+            Event.VM_EXIT: self._to_vmm,
+            Event.TRAP: self._to_vmm,
+            Event.MARKER: self._marker,
+        }
+
+    @property
+    def now(self) -> int:
+        """Virtual time: instructions retired by guests, plus idle time."""
+        return int(self.words[W.CLOCK])
+
+    @property
+    def instructions(self) -> int:
+        """Guest instructions retired."""
+        return int(self.words[W.CLOCK]) - int(self.words[W.IDLE])
+
+    @property
+    def guest_status(self) -> int | None:
+        """What the guest wrote to the physical debug-exit port."""
+        return self.platform.exit_port.status
+
+    def load_state(self, state: CpuState) -> None:
+        """Give the processor the registers of `state`."""
+        r = self.registers
+        r.gpr[:] = 0
+        for number, value in state.gpr.items():
+            r.gpr[number] = value
+        r.gpr[4] = state.rsp
+        r.rip, r.rflags = state.rip, state.rflags
+        for name in ("es", "ss", "ds", "fs", "gs"):
+            r.set_segment(name, state.data)
+        r.set_segment("cs", state.code)
+        r.set_segment("ldtr", NO_LDT)
+        r.set_segment("tr", BOOT_TSS)
+        r.set_table("gdtr", *state.gdtr)
+        r.set_table("idtr", *state.idtr)
+        r.cpl = state.code.selector & 3
+        r.efer = state.efer
+        for number, value in ((0, state.cr0), (4, state.cr4), (3, state.cr3)):
+            self.engine.set_cr(number, value)
+
+    def run(self, mode: Mode, budget: int | None = None) -> End:
+        """Execute from the registers' state until the run ends; `budget` limits virtual time units spent."""
+        self._budget = NO_DEADLINE if budget is None else self.now + budget
+        self._end = None
+        self.words[W.MODE] = mode
+        self.set_deadline()
+        while True:
+            stop = self.engine.run(self._on_event)
+            if stop is Stop.PROFILE_FULL:
+                self.profile.harvest()
+                continue
+            return self._reason(stop)
+
+    def end(self, reason: End = End.REQUESTED) -> None:
+        """End the run once the current event is handled."""
+        self._end = self._end or reason
+        self.engine.stop(Stop.REQUESTED)
+
+    def _reason(self, stop: Stop) -> End:
+        if self._end is not None:
+            return self._end
+        if stop is Stop.TRIPLE_FAULT:
+            return End.TRIPLE_FAULT
+        raise MachineError(f"the engine stopped ({stop.name}) at RIP {self.registers.rip:#x}")
+
+    def _on_event(self, kind: int) -> int:
+        return self._handlers[kind]()
+
+    def _to_vmm(self) -> int:
+        assert self.on_exit is not None
+        return self.on_exit()
+
+    def set_deadline(self) -> None:
+        """Tell the native layer when the next platform event is due."""
+        due = [
+            event for device in self.platform.devices if (event := device.next_event()) is not None
+        ]
+        self.words[W.DEADLINE] = min([*due, self._budget])
+
+    def _tick(self) -> int:
+        now = self.now
+        for device in self.platform.devices:
+            device.advance(now)
+        if now >= self._budget:
+            self.end(End.BUDGET)
+            self.words[W.DEADLINE] = NO_DEADLINE
+            return 0
+        self.set_deadline()
+        return 0
+
+    def _interrupt_changed(self) -> None:
+        apic = self.platform.apic
+        if apic.task_priority >> 4 != int(self.words[W.CR8]):
+            self.words[W.CR8] = apic.task_priority >> 4
+        self.words[W.PENDING_CLASS] = apic.pending_class
+        self.words[W.IRQ_LINE] = int(apic.deliverable)
+        self.set_deadline()
+
+    def _acknowledge(self) -> int:
+        apic = self.platform.apic
+        apic.task_priority = int(self.words[W.CR8]) << 4 | apic.task_priority & 0xF
+        vector = apic.acknowledge()
+        return NO_INTERRUPT if vector is None else vector
+
+    def _timer_expired(self) -> None:
+        self.counters[_TIMER_EXPIRED] += 1
+
+    def _exited(self) -> None:
+        self.end(End.EXITED)
+
+    def _halt(self) -> int:
+        if not self.registers.interrupts_enabled or not self.idle():
+            self.end(End.HALTED)
+        return 0
+
+    def idle(self) -> bool:
+        """Skip to the next platform event that interrupts; False when nothing is due (or the budget ends the run)."""
+        while not self.words[W.IRQ_LINE]:
+            self.set_deadline()
+            deadline = int(self.words[W.DEADLINE])
+            if deadline == NO_DEADLINE:
+                return False
+            self.words[W.IDLE] += max(deadline - self.now, 0)
+            self.words[W.CLOCK] = max(deadline, self.now)
+            self._tick()
+            if self._end is not None:
+                return True
+        return True
+
+    def _marker(self) -> int:
+        self.on_marker(int(self.words[W.MARKER]))
+        return 0

@@ -1,0 +1,79 @@
+"""What guests executed: instruction counts by class from the block profile of the executor."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+
+import numpy as np
+
+from hardware_model import counters as counter_table
+from hardware_model.executor import words as W
+from hardware_model.executor.engine import Engine
+from hardware_model.instruction_classes import INSTRUCTION_CLASSES, classify
+
+_FIRST_CLASS = counter_table.index(f"insn.{INSTRUCTION_CLASSES[0].name}")
+_INSTRUCTIONS = counter_table.index("instructions")
+_EMULATED = counter_table.index("instructions.emulated")
+_USER = counter_table.index("instructions.user")
+_BLOCKS = counter_table.index("blocks")
+_IDLE = counter_table.index("time.idle")
+_RUNS, _PC, _MACHINE, _SHAPE, _ATTENTION, _CODE, _MARKER, _FLAGS = range(8)
+_CPL = 3
+
+
+@lru_cache(maxsize=1 << 16)
+def _classes(code: bytes) -> np.ndarray:
+    """Instruction class of each instruction of a block."""
+    return np.array(classify(code), np.int64)
+
+
+class Profile:
+    """Instruction counts of everything executed so far, as counters."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def counters(self) -> counter_table.CounterArray:
+        """The machine's counters with the block profile's share added (a copy)."""
+        engine = self._engine
+        values = engine.counters.copy()
+        clock, idle = int(engine.words[W.CLOCK]), int(engine.words[W.IDLE])
+        values[_INSTRUCTIONS] = clock - idle
+        values[_IDLE] = idle
+        values[_EMULATED] = engine.words[W.COMPLETED]
+        used = int(engine.words[W.SLOT_COUNT])
+        slots = engine.slots[:used]
+        values[_BLOCKS] = slots[:, _RUNS].sum()
+        for position in np.nonzero(slots[:, _RUNS])[0]:
+            self._add(values, position, slice(None), int(slots[position, _RUNS]))
+        for key, times in engine.corrections[engine.corrections[:, 0] != 0]:
+            position, rest = divmod(int(key) - 1, 1 << 11)
+            completed, index = divmod(rest, 1 << 10)
+            if completed:
+                self._add(values, position, slice(index, index + 1), int(times))
+            else:
+                self._add(values, position, slice(index, None), -int(times))
+        return values
+
+    def _add(
+        self, values: counter_table.CounterArray, position: int, part: slice, times: int
+    ) -> None:
+        classes = self._block_classes(position)[part]
+        signed = values.view(np.int64)
+        np.add.at(signed, _FIRST_CLASS + classes, times)
+        if int(self._engine.slots[position, _FLAGS]) & _CPL == _CPL:
+            signed[_USER] += times * len(classes)
+
+    def _block_classes(self, position: int) -> np.ndarray:
+        slot = self._engine.slots[position]
+        start, size = int(slot[_CODE]), int(slot[_SHAPE]) & 0xFFFF
+        return _classes(self._engine.code_bytes[start : start + size].tobytes())
+
+    def hot_addresses(self) -> Counter[int]:
+        """Executions by linear address of the block."""
+        slots = self._engine.slots[: int(self._engine.words[W.SLOT_COUNT])]
+        hot: Counter[int] = Counter()
+        for slot in slots:
+            hot[int(slot[_PC])] += int(slot[_RUNS])
+        return hot
