@@ -1,4 +1,4 @@
-"""Tables of a run: DataFrame in, DataFrame out, one row per workload or less, one column per technique."""
+"""Tables of a run: DataFrame in, DataFrame out, a column per technique where that is possible."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ def counters(run: Run, scope: str = "roi") -> pd.DataFrame:
 
 
 def hot_exits(run: Run, limit: int = 10) -> pd.DataFrame:
-    """The `limit` instructions of each cell that exited most: row, variant, reason, rip, symbol, count."""
-    frame = _labelled(run.exits).sort_values(["row", "variant", "count"], ascending=[True, True, False])
+    """The instructions of each cell that exited most: row, variant, reason, rip, symbol, count."""
+    frame = _labelled(run.exits).sort_values(
+        ["row", "variant", "count"], ascending=[True, True, False]
+    )
     columns = ["row", "variant", "reason", "rip", "symbol", "count"]
     return frame.groupby(["row", "variant"]).head(limit)[columns].reset_index(drop=True)
 
@@ -48,12 +50,14 @@ def cycle_stack(run: Run, preset: str) -> pd.DataFrame:
 
 
 def ratios(run: Run, preset: str) -> pd.DataFrame:
-    """Estimated cycles relative to native: index row, one column per variant; NaN where not `ok`."""
-    return _native_first(_labelled(run.ratios(preset)).pivot(index="row", columns="variant", values="ratio"))
+    """Estimated cycles relative to native: index row, a column per variant; NaN if not ok."""
+    return _native_first(
+        _labelled(run.ratios(preset)).pivot(index="row", columns="variant", values="ratio")
+    )
 
 
 def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with `row`, its workload, and `variant`, its technique, each with what sets it apart."""
+    """The frame with `row`, from its workload, and `variant`, from its technique and knobs."""
     rows = frame["workload"].astype(str)
     for column in ("size", "io", "geometry"):
         if frame[column].nunique() > 1:

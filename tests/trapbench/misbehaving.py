@@ -1,0 +1,38 @@
+"""Tasks for worker processes that end in every way a process can end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+
+from results.finished import Finished
+from results.planned import Planned
+
+
+def perform(task: str) -> str:
+    """Do what the task says (exit N, signal NAME, sleep SECONDS, pid); echo anything else."""
+    verb, _, argument = task.partition(" ")
+    if verb == "exit":
+        print("worker says: giving up", file=sys.stderr, flush=True)
+        os._exit(int(argument))
+    if verb == "signal":
+        os.kill(os.getpid(), signal.Signals[argument])
+    if verb == "sleep":
+        time.sleep(float(argument))
+    return str(os.getpid()) if verb == "pid" else task
+
+
+def crash_at_cpuid(planned: Planned) -> Finished:
+    """A worker that dies on one workload and runs the others instead of the machine."""
+    if planned.cell.workload.endswith("/cpuid"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return Finished(planned.cell, planned.key, "ok", digest="same")
+
+
+def slow(planned: Planned) -> Finished:
+    """A cell that takes a tenth of a second."""
+    time.sleep(0.1)
+    return replace(Finished(planned.cell, planned.key, "ok", digest="same"), host_seconds=0.1)
