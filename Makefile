@@ -14,7 +14,7 @@ matrix: $(BIN)/.trapbench
 	$(BIN)/trapbench show
 
 test: $(BIN)/.tox
-	$(BIN)/tox run
+	$(BIN)/tox run -e lint,types,py
 
 bench: $(BIN)/.bench
 	$(BIN)/python -m pytest benchmarks --benchmark-only --override-ini addopts=

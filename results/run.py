@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from copy import copy
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
 from results import reader
+from results.cell import NATIVE
+from results.errors import ResultsError
 from results.finished import OK, SKIPPED
 from results.manifest import Manifest
 
@@ -40,3 +44,21 @@ class Run:
     def valid(self) -> pd.DataFrame:
         """The rows of `runs` that may enter a comparison: ran, and equivalent to native."""
         return self.runs[self.runs["status"] == OK]
+
+    def selected(self, workloads: Collection[str], techniques: Collection[str]) -> Run:
+        """The run with only these workloads (names or families) and techniques; empty means all.
+
+        Raises ResultsError when nothing is left.
+        """
+        chosen = copy(self)
+        for name in ("counters", "runs", "exits"):
+            frame = getattr(self, name)
+            families = frame["workload"].str.partition("/")[0]
+            by_workload = frame["workload"].isin(workloads) | families.isin(workloads)
+            by_technique = frame["technique"].isin([*techniques, NATIVE])
+            keep = (by_workload | (not workloads)) & (by_technique | (not techniques))
+            setattr(chosen, name, frame[keep])
+        if chosen.runs.empty and not self.runs.empty:
+            asked = " ".join([*workloads, *techniques])
+            raise ResultsError(f"{self.path} holds no cell of {asked}")
+        return chosen

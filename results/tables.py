@@ -49,6 +49,14 @@ def cycle_stack(run: Run, preset: str) -> pd.DataFrame:
     return wide.fillna(0.0)
 
 
+def native_cycles(run: Run, preset: str) -> dict[str, float]:
+    """Estimated cycles of the native cell of each row."""
+    cycles = _labelled(run.cycles(preset))
+    native = cycles[cycles["technique"] == NATIVE]
+    sums: dict[str, float] = native.groupby("row")["cycles"].sum().to_dict()
+    return sums
+
+
 def ratios(run: Run, preset: str) -> pd.DataFrame:
     """Estimated cycles relative to native: index row, a column per variant; NaN if not ok."""
     return _native_first(

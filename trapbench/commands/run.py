@@ -77,7 +77,8 @@ def _report(run: Run) -> int:
     """Print the verdicts; return 1 when any is not what the workload declares."""
     counts = run.runs["status"].value_counts().to_dict()
     summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts, reverse=True))
-    click.echo(f"{len(run.runs)} cells: {summary}; stored in {run.path}")
+    cells = "1 cell" if len(run.runs) == 1 else f"{len(run.runs)} cells"
+    click.echo(f"{cells}: {summary}; stored in {run.path}")
     unexpected = run.unexpected()
     for row in unexpected.itertuples():
         knobs = "" if row.knobs == "{}" else f" {row.knobs}"

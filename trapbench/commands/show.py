@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import Console
-    from rich.text import Text
-
     from results.run import Run
-
-_STYLES = {"diverged": "bold white on red", "failed": "bold red", "skipped": "dim"}
 
 
 @click.command("show")
@@ -27,7 +21,9 @@ _STYLES = {"diverged": "bold white on red", "failed": "bold red", "skipped": "di
     help="Cycles by component, every counter, or the instructions that exited most.",
 )
 @click.option("--workload", "workloads", multiple=True, metavar="W", help="Only these. Repeatable.")
-@click.option("--technique", "techniques", multiple=True, metavar="T", help="Only these. Repeatable.")
+@click.option(
+    "--technique", "techniques", multiple=True, metavar="T", help="Only these. Repeatable."
+)
 def command(
     folder: Path | None,
     preset: str,
@@ -37,20 +33,18 @@ def command(
 ) -> None:
     """Show a result folder (the newest): entries into the VMM, and estimated cycles over native.
 
-    A cell that diverged from native, failed or was skipped shows that instead of a figure.
+    A cell that diverged from native, failed or was skipped shows that instead of a ratio.
     """
     from results import folder as folders
     from results.run import Run
-    from trapbench import terminal
+    from trapbench import views
 
-    run = Run.load(folder or folders.newest())
-    run = run.selected(workloads, techniques)
-    console = terminal.console()
-    views: dict[str | None, Callable[[Console, Run, str], None]] = {
-        None: _overview,
-        "component": _by_component,
-        "counter": _by_counter,
-        "exit": _by_exit,
+    show: dict[str | None, Callable[[Run, str], None]] = {
+        None: views.overview,
+        "component": views.by_component,
+        "counter": views.by_counter,
+        "exit": views.by_exit,
     }
-    views[by](console, run, preset)
-    _troubles(console, run)
+    run = Run.load(folder or folders.newest()).selected(workloads, techniques)
+    show[by](run, preset)
+    views.troubles(run)

@@ -1,0 +1,131 @@
+"""The command line: what it prints, and that every mistake is one sentence and a status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from results.folder import DEFAULT_PARENT
+from trapbench.cli import invoke
+
+USER_ERROR = 2
+
+
+@pytest.fixture(autouse=True)
+def _empty_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("frobnicate", "No such command 'frobnicate'"),
+        ("run --bogus", "No such option"),
+        ("run --jobs 0", "'--jobs'"),
+        ("run --jobs many", "'--jobs'"),
+        ("run --technique hvm-etp", "unknown technique 'hvm-etp'; did you mean hvm-ept"),
+        ("run --workload nano/sycall", "unknown workload 'nano/sycall'; did you mean nano/syscall"),
+        ("run --workload missing.asm", "missing.asm"),
+        ("run --size huge", "unknown size 'huge'"),
+        ("run --io telepathy", "unknown I/O model 'telepathy'"),
+        ("run --geometry nehalme", "unknown geometry 'nehalme'; did you mean nehalem"),
+        ("run --set policy", "not of the form KNOB=VALUE"),
+        ("run --set polciy=trace", "unknown knob 'polciy'; did you mean policy"),
+        ("run --set policy=best", "knob policy takes"),
+        ("run --set policy=trace --set policy=unsync", "--set policy is given twice"),
+        ("run --set nativ.policy=trace", "unknown technique 'nativ'"),
+        ("run --resume", "no result folder in trapbench-runs/"),
+        ("run --out /proc/nowhere", "/proc/nowhere"),
+        ("show", "no result folder in trapbench-runs/"),
+        ("show nowhere", "nowhere is not a folder"),
+        ("show --by colour", "'--by'"),
+        ("diff nowhere elsewhere", "nowhere is not a folder"),
+        ("diff nowhere", "Missing argument"),
+        ("list colours", "'colours' is not one of"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(arguments.split()) == USER_ERROR
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("trapbench: ")
+    assert printed.err.count("\n") == 1
+    assert sentence in printed.err
+
+
+def test_a_mistake_leaves_no_folder_behind() -> None:
+    invoke(["run", "--technique", "nothing"])
+    assert not DEFAULT_PARENT.exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    assert invoke(["run", "--out", str(tmp_path)]) == USER_ERROR
+    assert "holds other files than results" in capsys.readouterr().err
+
+
+def test_a_broken_assembly_file_is_one_sentence_naming_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.asm"
+    broken.write_text('#: title = "Broken"\n\n@user\nuser_main:\n    frobnicate rax, rbx\n')
+    assert invoke(["run", "--workload", str(broken), "--technique", "native"]) == USER_ERROR
+    error = capsys.readouterr().err
+    assert "broken.asm" in error
+    assert error.count("\n") == 1
+
+
+def test_a_broken_workload_header_is_one_sentence_naming_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.asm"
+    broken.write_text("#: title = [unclosed\n\n@user\nuser_main:\n    ret\n")
+    assert invoke(["run", "--workload", str(broken), "--technique", "native"]) == USER_ERROR
+    error = capsys.readouterr().err
+    assert "broken.asm" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["techniques", "workloads", "presets", "counters"])
+def test_list_prints_the_same_names_for_people_and_for_programs(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["list", kind]) == 0
+    table = capsys.readouterr().out
+    assert invoke(["list", kind, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows
+    assert all(next(iter(row.values())) in table for row in rows)
+
+
+def test_help_is_quick() -> None:
+    command = [sys.executable, "-m", "trapbench", "--help"]
+    subprocess.run(command, check=True, capture_output=True)  # fills the file cache
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.3
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in ("list", "run", "show", "diff"))
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    listing = f"{sys.executable} -m trapbench list counters | head -1"
+    command = ["bash", "-o", "pipefail", "-c", listing]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
