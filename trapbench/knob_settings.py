@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from results.cell import KnobValue
-from techniques import Knob
 from trapbench.errors import SelectionError, unknown
 
-Declared = Mapping[str, Mapping[str, Knob]]
+if TYPE_CHECKING:
+    from techniques import Knob
+
+Declared = Mapping[str, Mapping[str, "Knob"]]
 _BOOLEANS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 

@@ -1,0 +1,77 @@
+"""Selections: names to cells, in the same order every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import techniques
+import workloads
+from results.cell import Cell
+from trapbench import planning
+from trapbench.content_key import content_key
+from trapbench.errors import SelectionError
+from trapbench.selection import Selection
+
+
+def test_no_selection_is_every_technique_times_every_workload() -> None:
+    cells = [cell for cell, _ in Selection().cells()]
+    assert len(cells) == len(techniques.names()) * len(workloads.all())
+    assert {(c.size, c.io, c.geometry, c.knobs) for c in cells} == {
+        ("small", "emulated", "nehalem", "{}")
+    }
+
+
+def test_a_family_is_all_its_workloads() -> None:
+    cells = [cell for cell, _ in Selection(["native"], ["nano"]).cells()]
+    assert [c.workload for c in cells] == [w.name for w in workloads.all() if w.family == "nano"]
+
+
+def test_naming_a_workload_twice_selects_it_once() -> None:
+    selection = Selection(["native"], ["nano/syscall", "nano", "nano/syscall"])
+    names = [cell.workload for cell, _ in selection.cells()]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_order_of_techniques_is_not_the_order_of_naming() -> None:
+    forward = list(Selection(["native", "hvm-ept"], ["nano"]).cells())
+    assert forward == list(Selection(["hvm-ept", "native"], ["nano"]).cells())
+
+
+def test_a_knob_makes_another_cell() -> None:
+    plain = Selection(["hvm-shadow"], ["nano/syscall"])
+    unsync = Selection(["hvm-shadow"], ["nano/syscall"], knobs={"policy": "unsync"})
+    assert [c.knobs for c, _ in plain.cells()] == ["{}"]
+    assert [c.knobs for c, _ in unsync.cells()] == ['{"policy":"unsync"}']
+
+
+def test_a_missing_file_is_an_unknown_workload(tmp_path: Path) -> None:
+    with pytest.raises(SelectionError, match=r"nothing\.asm"):
+        list(Selection(["native"], [str(tmp_path / "nothing.asm")]).cells())
+
+
+def test_a_plan_holds_each_cells_native_cell_once() -> None:
+    planned = planning.plan(Selection(["hvm-ept", "hvm-shadow"], ["nano/syscall"]))
+    natives = [p for p in planned if p.cell.technique == "native"]
+    assert [p.auxiliary for p in natives] == [True]
+    assert len(planned) == 3
+
+
+def test_a_plan_carries_what_the_workload_expects() -> None:
+    expecting = [w for w in workloads.all() if w.expect]
+    planned = planning.plan(Selection([], [expecting[0].name]))
+    expected = {p.cell.technique: p.expected for p in planned}
+    assert expected == {t: expecting[0].expect.get(t, "ok") for t in techniques.names()}
+
+
+def test_a_content_key_depends_on_everything_that_counters_depend_on() -> None:
+    cell = Cell("nano/syscall", "small", "emulated", "nehalem", "native")
+    keys = {
+        content_key(cell, "binary", "geometry", None),
+        content_key(cell, "another binary", "geometry", None),
+        content_key(cell, "binary", "another geometry", None),
+        content_key(cell, "binary", "geometry", 1000),
+        content_key(cell.baseline, "binary", "geometry", None),
+    }
+    assert len(keys) == 4

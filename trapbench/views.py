@@ -1,0 +1,96 @@
+"""The views of `trapbench show`, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import pandas as pd
+from rich.text import Text
+
+from results import tables
+from results.cell import NATIVE
+from results.finished import DIVERGED, FAILED, OK
+from results.run import Run
+from trapbench.terminal import console, table
+
+_STYLES = {DIVERGED: "bold white on red", FAILED: "bold red"}
+_NOTHING = Text("–", style="dim")
+
+
+def overview(run: Run, preset: str) -> None:
+    """One row per workload: native cycles, then entries into the VMM and cycles over native."""
+    statuses, entries = tables.statuses(run), tables.entries_into_vmm(run)
+    ratios, cycles = tables.ratios(run, preset), tables.native_cycles(run, preset)
+    others = [variant for variant in statuses.columns if variant != NATIVE]
+    headers = [f"{v}\n{what}" for v in others for what in ("entries", "× native")]
+
+    def pair(row: str, variant: str) -> tuple[Text, Text]:
+        return _at(entries, row, variant), _ratio(statuses, ratios, row, variant)
+
+    rows = (
+        [row, _number(cycles.get(row)), *chain.from_iterable(pair(row, v) for v in others)]
+        for row in statuses.index
+    )
+    title = f"{run.path}: entries into the VMM, and cycles over native estimated for {preset}"
+    console().print(table(title, ["workload", "native\ncycles", *headers], rows))
+
+
+def by_component(run: Run, preset: str) -> None:
+    """One row per cell: where its estimated cycles went."""
+    stack = tables.cycle_stack(run, preset)
+    rows = ([*cell, *map(_number, stack.loc[cell])] for cell in stack.index)
+    title = f"{run.path}: cycles by component, estimated for {preset}"
+    console().print(table(title, ["workload", "technique", *stack.columns], rows, left=2))
+
+
+def by_counter(run: Run, _preset: str) -> None:
+    """One row per workload and counter that is not zero everywhere."""
+    wide = tables.counters(run)
+    rows = ([*place, *map(_number, wide.loc[place])] for place in wide.index)
+    title = f"{run.path}: counters of the regions of interest"
+    console().print(table(title, ["workload", "counter", *wide.columns], rows, left=2))
+
+
+def by_exit(run: Run, _preset: str) -> None:
+    """The guest instructions that caused most exits, by cell."""
+    rows = (
+        [row, variant, reason, f"{rip:#x}", symbol, _number(count)]
+        for row, variant, reason, rip, symbol, count in tables.hot_exits(run).to_numpy()
+    )
+    columns = ["workload", "technique", "reason", "guest RIP", "symbol", "exits"]
+    console().print(table(f"{run.path}: hot exits", columns, rows, left=5))
+
+
+def troubles(run: Run) -> None:
+    """One line for each cell that is not as its workload declares."""
+    for line in _sentences(run.unexpected()):
+        console().print(line)
+
+
+def _sentences(cells: pd.DataFrame) -> Iterator[Text]:
+    for cell in cells.itertuples():
+        status = str(cell.status)
+        why = cell.reason or f"it was expected to be {cell.expected}"
+        place = f": {cell.technique} × {cell.workload}: {why}"
+        yield Text.assemble((status.upper(), _STYLES.get(status, "bold")), place)
+
+
+def _ratio(statuses: pd.DataFrame, ratios: pd.DataFrame, row: str, variant: str) -> Text:
+    status = statuses.loc[row, variant]
+    if pd.isna(status):
+        return _NOTHING
+    if status != OK:
+        return Text(str(status), style=_STYLES.get(str(status), "dim"))
+    return Text(f"{ratios.loc[row, variant]:,.2f}")
+
+
+def _at(frame: pd.DataFrame, row: str, variant: str) -> Text:
+    known = row in frame.index and variant in frame.columns
+    return _number(frame.loc[row, variant]) if known else _NOTHING
+
+
+def _number(value: object) -> Text:
+    if value is None or pd.isna(value):
+        return _NOTHING
+    return Text(f"{value:,.0f}")
