@@ -28,7 +28,7 @@ def read_entry(ram: Ram, mmu: State, address: np.uint64) -> np.uint64:
     """The entry at machine address `address`; all ones where there is no memory."""
     if address >= mmu[Word.RAM_BYTES]:
         return ABSENT_MEMORY
-    return ram[address >> _THREE]
+    return U(ram[address >> _THREE])
 
 
 @inner
