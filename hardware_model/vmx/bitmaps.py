@@ -14,8 +14,10 @@ import numpy.typing as npt
 from hardware_model.native import native
 
 Words = npt.NDArray[np.uint64]
-Bits = int | np.uint64
-"""A 64-bit register value: Python's integer, or native code's."""
+Bits = int | np.int64 | np.uint64
+"""An address or a number below 2**63: Python's integer, or native code's."""
+Register = np.uint64
+"""A 64-bit register value; Python's integers of 2**63 and above cannot be passed to native code."""
 
 _PORTS: Final = 1 << 16
 _PORTS_PER_BITMAP: Final = 1 << 15
@@ -82,33 +84,34 @@ def exception_exits(
 
 
 @native
-def cr_read(value: Bits, mask: Bits, shadow: Bits) -> Bits:
+def cr_read(value: Register, mask: Register, shadow: Register) -> Register:
     """What the guest reads from CR0 or CR4: the shadow where the mask is 1 (SDM vol. 3C 25.3)."""
     real, owned, read = np.uint64(value), np.uint64(mask), np.uint64(shadow)
     return (real & ~owned) | (read & owned)
 
 
 @native
-def cr_write_exits(new: Bits, mask: Bits, shadow: Bits) -> bool:
+def cr_write_exits(new: Register, mask: Register, shadow: Register) -> bool:
     """Whether MOV to CR0 or CR4 exits: it changes a masked bit as the guest sees it (25.1.3)."""
     return bool((np.uint64(new) ^ np.uint64(shadow)) & np.uint64(mask))
 
 
-@native
-def cr_written(old: Bits, new: Bits, mask: Bits) -> Bits:
-    """CR0 or CR4 after a MOV that does not exit: masked bits keep their value (25.3)."""
-    real, wanted, owned = np.uint64(old), np.uint64(new), np.uint64(mask)
-    return (real & owned) | (wanted & ~owned)
+def cr_written(old: int, new: int, mask: int) -> int:
+    """CR0 or CR4 after a MOV that does not exit: masked bits keep their value (25.3).
+
+    Not compiled: loading a control register takes Python code in any case.
+    """
+    return old & mask | new & ~mask
 
 
 @native
-def clts_exits(mask: Bits, shadow: Bits) -> bool:
+def clts_exits(mask: Register, shadow: Register) -> bool:
     """Whether CLTS exits: CR0.TS is masked and the guest sees it as 1 (25.1.3)."""
     return bool(np.uint64(mask) & np.uint64(shadow) & np.uint64(8))
 
 
 @native
-def lmsw_exits(source: Bits, mask: Bits, shadow: Bits) -> bool:
+def lmsw_exits(source: Register, mask: Register, shadow: Register) -> bool:
     """Whether LMSW exits: it would change a masked bit 3:0, but LMSW never clears PE (25.1.3)."""
     wanted, owned, seen = np.uint64(source), np.uint64(mask), np.uint64(shadow)
     sets_pe = wanted & ~seen & owned & np.uint64(1)
@@ -117,7 +120,7 @@ def lmsw_exits(source: Bits, mask: Bits, shadow: Bits) -> bool:
 
 
 @native
-def cr3_write_exits(new: Bits, targets: Words, count: int) -> bool:
+def cr3_write_exits(new: Register, targets: Words, count: int) -> bool:
     """Whether MOV to CR3 exits under CR3-load exiting: the value is no CR3 target (24.6.7).
 
     `targets` holds the CR3-target values, of which the first `count` are in use.

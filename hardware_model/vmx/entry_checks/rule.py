@@ -33,14 +33,14 @@ class EntryFailure:
     """A refused VM entry: the rule that failed and how the processor reports it.
 
     `error` is the VM-instruction error number of a VMfailValid, or None; then the entry ends in a
-    VM exit with `exit_reason` and `qualification`. `message` is one sentence that names the field,
-    its value and the rule with its section of the SDM, vol. 3C.
+    VM exit with `exit_reason` and `qualification`. `sentence` names the field, its value and the
+    rule with its section of the SDM, vol. 3C.
     """
 
     rule: str
     error: InstructionError | None
     qualification: int
-    message: str
+    sentence: str
 
     @property
     def exit_reason(self) -> int:
@@ -71,8 +71,8 @@ class Rule:
     def failure(self, vmcs: Vmcs) -> EntryFailure:
         """The report of a violation."""
         field = self.fields[0]
-        message = f"{field.name} = {vmcs.load(field):#x}: {self.text} (SDM vol. 3C {self.section})"
-        return EntryFailure(self.name, self.stage.value, self.qualification, message)
+        sentence = f"{field.name} = {vmcs.load(field):#x}: {self.text} (SDM vol. 3C {self.section})"
+        return EntryFailure(self.name, self.stage.value, self.qualification, sentence)
 
 
 @dataclass(frozen=True, slots=True)
