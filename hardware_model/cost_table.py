@@ -1,0 +1,202 @@
+"""Which cost multiplies which counters, declared once; a preset gives each cost its cycles.
+
+A cost belongs to one component of the cycle stack. Every counter is multiplied by at least one cost
+or stands in `EXCLUDED` with the reason why it costs nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from hardware_model.instruction_classes import INSTRUCTION_CLASSES
+from hardware_model.vectors import EXCEPTION_VECTORS
+from hardware_model.vmx.exit_reasons import EXIT_REASONS
+
+Component = Literal[
+    "guest work",
+    "transitions",
+    "VMM software",
+    "translation",
+    "shadow maintenance",
+    "page walks",
+    "hypercalls",
+    "interrupts",
+    "I/O",
+]
+
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+"""The components of the cycle stack, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One cost: `key` in presets, its `component`, the `counters` it multiplies, and `doc`.
+
+    The unit is cycles per event of the counters.
+    """
+
+    key: str
+    component: Component
+    counters: tuple[str, ...]
+    doc: str
+
+
+def _costs(component: Component, rows: Mapping[str, tuple[str, str]]) -> list[Cost]:
+    """Rows of key: (counters separated by spaces, doc)."""
+    return [Cost(key, component, tuple(names.split()), doc) for key, (names, doc) in rows.items()]
+
+
+_NEVER_RETIRED = (
+    *("sysenter", "rdfsbase", "xgetbv", "xsetbv", "invpcid"),
+    *("vmcall", "vmx", "rsm", "getsec", "ud", "invalid"),
+)
+_NO_RETIREMENT = dict.fromkeys(
+    _NEVER_RETIRED,
+    "never retires on this machine: it raises #UD or exits, which is counted",
+)
+_DELIVERED = dict.fromkeys(
+    ("int_n", "int3"), "its cost is that of its delivery, counted by interrupt.software"
+) | {"int1": "its cost is that of the #DB it raises, counted by exception.delivered"}
+_FREE_CLASSES = _NO_RETIREMENT | _DELIVERED
+_LEVELS = {4: "a PML4E", 3: "a PDPTE", 2: "a PDE", 1: "a PTE"}
+
+COSTS: tuple[Cost, ...] = (
+    *(
+        Cost(f"insn.{c.name}", "guest work", (f"insn.{c.name}",), f"{c.doc}: one execution")
+        for c in INSTRUCTION_CLASSES
+        if c.name not in _FREE_CLASSES
+    ),
+    *_costs(
+        "transitions",
+        {
+            "vmx.round_trip": ("exits", "VM exit and the VM entry after it, without software"),
+            "vmx.vmread": ("vmread", "VMREAD"),
+            "vmx.vmwrite": ("vmwrite", "VMWRITE"),
+            "trap.delivery": (
+                "trap.interrupt " + " ".join(f"trap.{v.mnemonic}" for v in EXCEPTION_VECTORS),
+                "exception or interrupt from a deprivileged guest into the VMM, and the IRET back",
+            ),
+            "trap.syscall": ("trap.syscall", "SYSCALL into the VMM and the SYSRET back"),
+        },
+    ),
+    *_costs(
+        "VMM software",
+        {
+            "vmm.exit_dispatch": ("exits", "saving and restoring registers, finding the handler"),
+            "vmm.trap_dispatch": ("traps", "saving and restoring registers, finding the handler"),
+            "vmm.emulate": ("emulate", "fetching, decoding and emulating one guest instruction"),
+            "vmm.emulate_byte": ("emulate.bytes", "copying one byte of guest memory"),
+            "vmm.inject": (
+                "injection.interrupt injection.exception injection.software",
+                "preparing an event for injection",
+            ),
+            "vmm.window": ("inject.window", "asking for an interrupt window"),
+            "vmm.reflect": ("trap.reflected", "building an exception frame for the guest kernel"),
+        },
+    ),
+    *_costs(
+        "shadow maintenance",
+        {
+            "shadow.fill": ("mmu.pf_fixed", "finding out that a page fault is hidden, and why"),
+            "shadow.true_fault": ("mmu.pf_guest", "finding out that a page fault is the guest's"),
+            "shadow.guest_entry": ("mmu.guest_entry_read", "reading a guest page-table entry"),
+            "shadow.set": ("mmu.spte_set", "making a leaf shadow entry"),
+            "shadow.pte_write": ("mmu.pte_write", "following a guest page-table write"),
+            "shadow.pte_update": ("mmu.pte_updated", "changing a shadow entry after such a write"),
+            "shadow.pde_zap": ("mmu.pde_zapped", "dropping a non-leaf shadow entry"),
+            "shadow.create": ("mmu.shadow_created", "allocating and clearing a shadow page"),
+            "shadow.zap": ("mmu.shadow_zapped", "destroying a shadow page"),
+            "shadow.look_up": ("mmu.cache_hit mmu.cache_miss", "seeking a shadow page"),
+            "shadow.unsync": ("mmu.unsync", "letting a guest page table go out of step"),
+            "shadow.sync": ("mmu.sync", "bringing a shadow page up to date, 512 entries"),
+            "shadow.root_switch": ("mmu.root_switch", "changing the active shadow root"),
+            "shadow.tlb_flush": ("mmu.tlb_flush", "flushing the TLB of a guest"),
+            "shadow.invlpg": ("mmu.invlpg", "emulating INVLPG on shadow entries"),
+            "shadow.ad": ("mmu.ad_propagated", "writing A or D into a guest entry"),
+            "ept.fill": ("ept.filled", "making an EPT leaf entry on demand"),
+        },
+    ),
+    *_costs(
+        "page walks",
+        {
+            "tlb.l2_hit": ("tlb.l2.hit", "first-level TLB miss that hits the second level"),
+            "walk.start": ("walk", "starting and finishing a page walk"),
+            **{
+                f"walk.reference.l{n}": (f"walk.reference.guest.l{n}", f"reading {entry}")
+                for n, entry in _LEVELS.items()
+            },
+            **{
+                f"walk.reference.ept.l{n}": (f"walk.reference.ept.l{n}", f"reading {entry} of EPT")
+                for n, entry in _LEVELS.items()
+            },
+            "walk.ad_update": ("walk.ad_update", "setting A or D in an entry"),
+        },
+    ),
+    *_costs(
+        "interrupts",
+        {
+            "delivery.exception": (
+                "exception.delivered interrupt.software",
+                "exception, INT n or INT3 through the guest's IDT",
+            ),
+            "delivery.interrupt": (
+                "interrupt.delivered",
+                "external interrupt through the guest's IDT",
+            ),
+        },
+    ),
+    *_costs(
+        "I/O",
+        {
+            "port.read": ("port.in", "waiting for a device to answer IN"),
+            "port.write": ("port.out", "waiting for a device to take OUT"),
+            "mmio.read": ("mmio.read", "load from a device register"),
+            "mmio.write": ("mmio.write", "store to a device register"),
+            "vmm.device_port": ("device.port", "the VMM's device model, port access"),
+            "vmm.device_mmio": ("device.mmio", "the VMM's device model, register access"),
+        },
+    ),
+)
+
+KEYS: tuple[str, ...] = tuple(cost.key for cost in COSTS)
+
+EXCLUDED: dict[str, str] = {
+    "instructions": "the sum of the instruction classes and the emulated instructions",
+    "instructions.emulated": "priced as the work of whoever completed them",
+    "instructions.user": "a part of the instruction classes",
+    "blocks": "a property of the program's shape",
+    "time.idle": "nobody works",
+    "syscall": "the same event as insn.syscall",
+    "timer.expired": "priced as the interrupt that follows",
+    "code.invalidated": "bookkeeping of the engine, not of the modelled processor",
+    **{f"insn.{name}": reason for name, reason in _FREE_CLASSES.items()},
+    **{f"exception.{v.mnemonic}": "a part of exception.delivered" for v in EXCEPTION_VECTORS},
+    "tlb.l1i.miss": "priced as the second-level hit or the walk that follows",
+    "tlb.l1d.miss": "priced as the second-level hit or the walk that follows",
+    "tlb.l2.miss": "priced as the walk that follows",
+    "tlb.flush.all": "priced as the instruction that flushes and the misses that follow",
+    "tlb.flush.nonglobal": "priced as the instruction that flushes and the misses that follow",
+    "tlb.flush.page": "priced as the instruction that flushes and the misses that follow",
+    "tlb.evicted": "replacement takes no time by itself",
+    "walk.completed": "a part of the walks",
+    "walk.fault": "a part of the walks; the fault is priced as its delivery or its exit",
+    "walk.ept_violation": "a part of the walks; priced as its exit",
+    "walk.ept_misconfiguration": "a part of the walks; priced as its exit",
+    "walk.reference": "the sum of the references by level",
+    "psc.pml4e.hit": "saves references; the look-up is part of the walk's start",
+    "psc.pdpte.hit": "saves references; the look-up is part of the walk's start",
+    "psc.pde.hit": "saves references; the look-up is part of the walk's start",
+    "psc.ept.hit": "saves references; the look-up is part of the walk's start",
+    "entries": "every entry but the first follows an exit and is priced with it",
+    "entry.failed": "a defect of the VMM, not a cost of a technique",
+    **{f"exit.{r.name}": "a part of the exits" for r in EXIT_REASONS},
+    "trap.emulated": "counted by emulate as well",
+    "mmu.pf_total": "the sum of the kinds of page faults, priced by kind",
+    "mmu.pf_write_protect": "priced as the page-table write that it announces",
+    "mmu.pf_mmio": "priced as the emulation and the device access that follow",
+    "mmu.recycled": "a part of mmu.shadow_zapped",
+    "mmu.flooded": "a part of mmu.shadow_zapped",
+}
+"""Counters without a cost of their own: name and reason."""
