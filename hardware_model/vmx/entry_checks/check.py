@@ -15,9 +15,16 @@ from hardware_model.vmx.entry_checks.guest_segments import GUEST_SEGMENTS
 from hardware_model.vmx.entry_checks.guest_tables import GUEST_TABLES
 from hardware_model.vmx.entry_checks.host_state import HOST_STATE
 from hardware_model.vmx.entry_checks.injection import INJECTION
-from hardware_model.vmx.entry_checks.rule import EntryFailure, MemoryReader, MemoryRule, Rule
+from hardware_model.vmx.entry_checks.rule import (
+    Dependency,
+    EntryFailure,
+    MemoryReader,
+    MemoryRule,
+    Part,
+    Rule,
+)
 from hardware_model.vmx.entry_checks.transition_controls import TRANSITION_CONTROLS
-from hardware_model.vmx.layout import CHECKED_WORDS, FIELD_AT, FIRST_FIELD_WORD
+from hardware_model.vmx.layout import CHECKED_WORDS, FIELD_AT, FIRST_FIELD_WORD, WORD_INDEX
 from hardware_model.vmx.vmcs import Vmcs
 
 _TABLES = (
@@ -34,6 +41,13 @@ _TABLES = (
 
 RULES: tuple[Rule, ...] = tuple(rule for table in _TABLES for rule in table.rules)
 """Every rule in the order of the checks: controls, host state, guest state."""
+
+
+_PARTS = tuple(dict.fromkeys(part for r in RULES for part in r.depends if isinstance(part, Part)))
+_PART_WORDS = [(WORD_INDEX[part.field] - FIRST_FIELD_WORD, part.bits) for part in _PARTS]
+
+_Change = tuple[bytes, tuple[bool, ...]]
+"""Which checked words differ, and which of `_PARTS` do."""
 
 
 def _first_failure(
@@ -56,9 +70,9 @@ def check_entry(vmcs: Vmcs, *, memory: MemoryReader | None = None) -> EntryFailu
 class EntryChecker:
     """Checks one VMCS before each of its entries, with the same answers as `check_entry`.
 
-    A rule depends only on its declared fields, so after a check that passed, only rules with a
-    field that has changed since, by whatever writer, can fail. Rules on machine memory are always
-    checked.
+    A rule depends on nothing but what it declares, so after a check that passed, only rules can
+    fail that depend on something changed since, by whatever writer. Rules on machine memory are
+    always checked.
     """
 
     def __init__(self, vmcs: Vmcs, *, memory: MemoryReader | None = None) -> None:
@@ -67,7 +81,7 @@ class EntryChecker:
         self._memory = memory
         self._words = vmcs.words[CHECKED_WORDS]
         self._passed: npt.NDArray[np.uint64] | None = None
-        self._rules_by_change: dict[bytes, tuple[Rule, ...]] = {}
+        self._rules_by_change: dict[_Change, tuple[Rule, ...]] = {}
 
     def check(self) -> EntryFailure | None:
         """None if the entry may proceed, else the first rule that fails."""
@@ -80,19 +94,28 @@ class EntryChecker:
         """The rules that may fail now."""
         if self._passed is None:
             return RULES
-        changed = (self._words != self._passed).tobytes()
-        rules = self._rules_by_change.get(changed)
+        now, passed = self._words, self._passed
+        words = (now != passed).tobytes()
+        parts = tuple(
+            [
+                bool(words[word] and (now.item(word) ^ passed.item(word)) & bits)
+                for word, bits in _PART_WORDS
+            ]
+        )
+        change = (words, parts)
+        rules = self._rules_by_change.get(change)
         if rules is None:
-            rules = self._rules_by_change[changed] = self._affected(changed)
+            rules = self._rules_by_change[change] = self._affected(*change)
         return rules
 
-    def _affected(self, changed: bytes) -> tuple[Rule, ...]:
-        fields = {
-            FIELD_AT[FIRST_FIELD_WORD + word] for word, differs in enumerate(changed) if differs
+    def _affected(self, words: bytes, parts: tuple[bool, ...]) -> tuple[Rule, ...]:
+        changed: set[Dependency] = {
+            FIELD_AT[FIRST_FIELD_WORD + i] for i, differs in enumerate(words) if differs
         }
+        changed.update(part for part, differs in zip(_PARTS, parts, strict=True) if differs)
         return tuple(
             rule
             for rule in RULES
-            if not fields.isdisjoint(rule.fields)
+            if not changed.isdisjoint(rule.depends)
             or (isinstance(rule, MemoryRule) and self._memory is not None)
         )

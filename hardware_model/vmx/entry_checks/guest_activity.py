@@ -12,7 +12,12 @@ from hardware_model.vmx.entry_checks.predicates import (
 )
 from hardware_model.vmx.entry_checks.rule import RuleTable, Stage
 from hardware_model.vmx.fields import Field
-from hardware_model.vmx.interruption import ActivityState, InterruptionType
+from hardware_model.vmx.interruption import (
+    ActivityState,
+    Interruptibility,
+    InterruptionType,
+    PendingDebug,
+)
 from hardware_model.vmx.segments import DPL_SHIFT
 from hardware_model.vmx.vmcs import Vmcs
 
@@ -22,9 +27,9 @@ _BLOCKING = Field.GUEST_INTERRUPTIBILITY_STATE
 _INFO = Field.ENTRY_INTERRUPTION_INFO
 _PENDING = Field.GUEST_PENDING_DEBUG_EXCEPTIONS
 
-_STI, _MOV_SS, _SMI, _NMI, _ENCLAVE = 1, 2, 4, 8, 16
-_PENDING_RESERVED = ~0x1_500F
-_PENDING_BS = 1 << 14
+_STI, _MOV_SS, _SMI, _NMI, _ENCLAVE = (int(blocking) for blocking in Interruptibility)
+_PENDING_RESERVED = ~sum(PendingDebug)
+_PENDING_BS = int(PendingDebug.BS)
 _DEBUGCTL_BTF = 1 << 1
 _DEBUG_EXCEPTION, _MACHINE_CHECK = 1, 18
 _STI_BLOCKS_NMI = 3

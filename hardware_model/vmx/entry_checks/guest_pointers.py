@@ -6,6 +6,7 @@ from hardware_model.vmx.controls import Secondary
 from hardware_model.vmx.entry_checks.predicates import (
     CR0_PG,
     CR4_PAE,
+    PRIMARY,
     ia32e_guest,
     is_page_address,
     secondary,
@@ -23,7 +24,7 @@ _PAGING = (
     Field.GUEST_CR0,
     Field.GUEST_CR4,
     Field.ENTRY_CONTROLS,
-    Field.PRIMARY_CONTROLS,
+    PRIMARY,
     Field.SECONDARY_CONTROLS,
 )
 _PDPTES = (Field.GUEST_PDPTE0, Field.GUEST_PDPTE1, Field.GUEST_PDPTE2, Field.GUEST_PDPTE3)

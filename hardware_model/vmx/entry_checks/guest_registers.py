@@ -16,8 +16,10 @@ from hardware_model.vmx.entry_checks.predicates import (
     CR0_PG,
     CR4_PAE,
     CR4_PCIDE,
+    EFER_DEFINED,
     EFER_LMA,
     EFER_LME,
+    PRIMARY,
     RFLAGS_IF,
     RFLAGS_VM,
     ia32e_guest,
@@ -32,8 +34,6 @@ from hardware_model.vmx.segments import LONG
 from hardware_model.vmx.vmcs import Vmcs
 
 _ENTRY = Field.ENTRY_CONTROLS
-_EFER_DEFINED = 0xD01
-"""The IA32_EFER bits of the model: SCE, LME, LMA, NXE."""
 _DEBUGCTL_DEFINED = 0xDFC3
 """The IA32_DEBUGCTL bits up to Skylake: LBR, BTF, TR, BTS, BTINT, BTS_OFF_*, FREEZE_*."""
 _RFLAGS_ZERO = ~0x3F_7FD7
@@ -48,7 +48,7 @@ def _entry(v: Vmcs, control: Entry) -> bool:
     return bool(v.load(_ENTRY) & int(control))
 
 
-@_rule("26.3.1.1", Field.GUEST_CR0, Field.PRIMARY_CONTROLS, Field.SECONDARY_CONTROLS)
+@_rule("26.3.1.1", Field.GUEST_CR0, PRIMARY, Field.SECONDARY_CONTROLS)
 def guest_cr0_is_supported(v: Vmcs) -> bool:
     """PE, NE and PG must be 1 (PE and PG not if unrestricted) and bits 63:32 must be 0"""
     value = v.load(Field.GUEST_CR0)
@@ -129,7 +129,7 @@ def guest_pat_is_valid(v: Vmcs) -> bool:
 @_rule("26.3.1.1", Field.GUEST_IA32_EFER, _ENTRY)
 def guest_efer_reserved_bits_are_zero(v: Vmcs) -> bool:
     """reserved bits must be 0 if EFER is loaded"""
-    return not _entry(v, Entry.LOAD_EFER) or not v.load(Field.GUEST_IA32_EFER) & ~_EFER_DEFINED
+    return not _entry(v, Entry.LOAD_EFER) or not v.load(Field.GUEST_IA32_EFER) & ~EFER_DEFINED
 
 
 @_rule("26.3.1.1", Field.GUEST_IA32_EFER, _ENTRY)

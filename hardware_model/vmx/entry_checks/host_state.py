@@ -7,6 +7,7 @@ from hardware_model.vmx.capabilities import CR0_FIXED0, CR0_FIXED1, CR4_FIXED0, 
 from hardware_model.vmx.controls import Exit
 from hardware_model.vmx.entry_checks.predicates import (
     CR4_PAE,
+    EFER_DEFINED,
     EFER_LMA,
     EFER_LME,
     is_pat,
@@ -17,8 +18,6 @@ from hardware_model.vmx.vmcs import Vmcs
 
 _EXIT = Field.EXIT_CONTROLS
 _RPL_AND_TI = 7
-_EFER_DEFINED = 0xD01
-"""The IA32_EFER bits of the model: SCE, LME, LMA, NXE."""
 
 _CANONICAL = (
     ("26.2.2", Field.HOST_IA32_SYSENTER_ESP),
@@ -76,7 +75,7 @@ def host_pat_is_valid(v: Vmcs) -> bool:
 @_rule("26.2.2", Field.HOST_IA32_EFER, _EXIT)
 def host_efer_reserved_bits_are_zero(v: Vmcs) -> bool:
     """reserved bits must be 0 if EFER is loaded"""
-    return not _exit(v, Exit.LOAD_EFER) or not v.load(Field.HOST_IA32_EFER) & ~_EFER_DEFINED
+    return not _exit(v, Exit.LOAD_EFER) or not v.load(Field.HOST_IA32_EFER) & ~EFER_DEFINED
 
 
 @_rule("26.2.2", Field.HOST_IA32_EFER, _EXIT)

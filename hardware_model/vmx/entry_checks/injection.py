@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardware_model.vmx.controls import Primary
-from hardware_model.vmx.entry_checks.predicates import CR0_PE, injection, unrestricted
+from hardware_model.vmx.entry_checks.predicates import CR0_PE, PRIMARY, injection, unrestricted
 from hardware_model.vmx.entry_checks.rule import RuleTable, Stage
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import ERROR_CODE_VECTORS, InterruptionType
@@ -47,7 +47,7 @@ def injected_vector_suits_its_type(v: Vmcs) -> bool:
             return True
 
 
-@_rule(_SECTION, _INFO, Field.GUEST_CR0, Field.PRIMARY_CONTROLS, Field.SECONDARY_CONTROLS)
+@_rule(_SECTION, _INFO, Field.GUEST_CR0, PRIMARY, Field.SECONDARY_CONTROLS)
 def injected_error_code_suits_its_vector(v: Vmcs) -> bool:
     """bit 11 must be 1 for a hardware exception with an error code, and 0 for all else"""
     event = injection(v)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from hardware_model.msrs import Efer
 from hardware_model.vmx.controls import Entry, PinBased, Primary, Secondary
+from hardware_model.vmx.entry_checks.rule import Part
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import INTERRUPTION_VALID, Interruption, InterruptionType
 from hardware_model.vmx.vmcs import Vmcs
@@ -11,11 +15,17 @@ CR0_PE = 1 << 0
 CR0_PG = 1 << 31
 CR4_PAE = 1 << 5
 CR4_PCIDE = 1 << 17
-EFER_LME = 1 << 8
-EFER_LMA = 1 << 10
+EFER_LME = int(Efer.LME)
+EFER_LMA = int(Efer.LMA)
+EFER_DEFINED = Efer.SCE | Efer.LME | Efer.LMA | Efer.NXE
+"""The bits of IA32_EFER that are not reserved."""
 RFLAGS_TF = 1 << 8
 RFLAGS_IF = 1 << 9
 RFLAGS_VM = 1 << 17
+
+PRIMARY = Part(Field.PRIMARY_CONTROLS, ~int(Primary.INTERRUPT_WINDOW_EXITING))
+"""The primary controls without the one that VMMs keep switching and no other rule looks at."""
+VIRTUAL_8086 = Part(Field.GUEST_RFLAGS, RFLAGS_VM)
 
 _ACTIVATE_SECONDARY = int(Primary.ACTIVATE_SECONDARY_CONTROLS)
 _IA32E_MODE_GUEST = int(Entry.IA32E_MODE_GUEST)
@@ -56,7 +66,11 @@ def virtual_8086(vmcs: Vmcs) -> bool:
 
 def injection(vmcs: Vmcs) -> Interruption | None:
     """The event to inject, or None; reads the entry interruption information."""
-    value = vmcs.load(Field.ENTRY_INTERRUPTION_INFO)
+    return _decoded(vmcs.load(Field.ENTRY_INTERRUPTION_INFO))
+
+
+@lru_cache(maxsize=1024)
+def _decoded(value: int) -> Interruption | None:
     return Interruption.decode(value) if value & INTERRUPTION_VALID else None
 
 

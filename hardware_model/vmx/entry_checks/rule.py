@@ -20,6 +20,20 @@ SegmentCheck = Callable[[Vmcs, SegmentFields], bool]
 MemoryCheck = Callable[[Vmcs, MemoryReader], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some bits of a field: what a rule depends on where it does not look at the whole field.
+
+    For fields that change at most entries in bits that few rules look at.
+    """
+
+    field: Field
+    bits: int
+
+
+Dependency = Field | Part
+
+
 class Stage(Enum):
     """A kind of checks: a failed control or host rule is a VMfailValid, a guest rule an exit."""
 
@@ -50,17 +64,18 @@ class EntryFailure:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: `text` says what must hold, `holds` decides it from no other fields than `fields`.
+    """One rule: `text` says what must hold, `holds` decides it from nothing but `depends`.
 
-    The first of `fields` is the one a failure names. `section` is that of the SDM, vol. 3C;
-    `qualification` is the exit qualification of a failed guest rule (26.7).
+    `subject` is the field that a failure names, and one of `depends`. `section` is that of the SDM,
+    vol. 3C; `qualification` is the exit qualification of a failed guest rule (26.7).
     """
 
     name: str
     stage: Stage
     section: str
     text: str
-    fields: tuple[Field, ...]
+    subject: Field
+    depends: tuple[Dependency, ...]
     holds: Check
     qualification: int = 0
 
@@ -70,8 +85,8 @@ class Rule:
 
     def failure(self, vmcs: Vmcs) -> EntryFailure:
         """The report of a violation."""
-        field = self.fields[0]
-        sentence = f"{field.name} = {vmcs.load(field):#x}: {self.text} (SDM vol. 3C {self.section})"
+        found = f"{self.subject.name} = {vmcs.load(self.subject):#x}"
+        sentence = f"{found}: {self.text} (SDM vol. 3C {self.section})"
         return EntryFailure(self.name, self.stage.value, self.qualification, sentence)
 
 
@@ -95,40 +110,52 @@ class RuleTable:
         self.rules: list[Rule] = []
 
     def rule(
-        self, section: str, *fields: Field, qualification: int = 0
+        self, section: str, subject: Field, *others: Dependency, qualification: int = 0
     ) -> Callable[[Check], Check]:
-        """Declare the decorated function as a rule; its docstring is the rule's text."""
+        """Declare the decorated function as a rule; its docstring is the rule's text.
+
+        It depends on `subject`, which a failure names, and on `others`.
+        """
 
         def declare(check: Check) -> Check:
-            text = check.__doc__ or ""
+            name, text, depends = check.__name__, check.__doc__ or "", (subject, *others)
             self.rules.append(
-                Rule(check.__name__, self.stage, section, text, fields, check, qualification)
+                Rule(name, self.stage, section, text, subject, depends, check, qualification)
             )
             return check
 
         return declare
 
     def memory_rule(
-        self, section: str, *fields: Field, qualification: int = 0
+        self, section: str, subject: Field, *others: Dependency, qualification: int = 0
     ) -> Callable[[MemoryCheck], MemoryCheck]:
         """Declare the decorated function as a rule that also reads machine memory."""
 
         def declare(check: MemoryCheck) -> MemoryCheck:
-            name, text = check.__name__, check.__doc__ or ""
             self.rules.append(
-                MemoryRule(name, self.stage, section, text, fields, _always, qualification, check)
+                MemoryRule(
+                    check.__name__,
+                    self.stage,
+                    section,
+                    check.__doc__ or "",
+                    subject,
+                    (subject, *others),
+                    _always,
+                    qualification,
+                    check,
+                )
             )
             return check
 
         return declare
 
     def segment_rule(
-        self, section: str, segments: tuple[SegmentFields, ...], part: str, *fields: Field
+        self, section: str, segments: tuple[SegmentFields, ...], part: str, *others: Dependency
     ) -> Callable[[SegmentCheck], SegmentCheck]:
         """Declare the decorated function as one rule for each of `segments`.
 
         `part` is the attribute of `SegmentFields` that a failure names; the rules depend on all
-        four fields of the segment and on `fields`. A rule's name begins with the segment's.
+        four fields of the segment and on `others`. A rule's name begins with the segment's.
         """
 
         def declare(check: SegmentCheck) -> SegmentCheck:
@@ -139,7 +166,8 @@ class RuleTable:
                         self.stage,
                         section,
                         check.__doc__ or "",
-                        (getattr(segment, part), *_all_fields(segment), *fields),
+                        getattr(segment, part),
+                        (*_all_fields(segment), *others),
                         _bound(check, segment),
                     )
                 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hardware_model.vmx.capabilities import capabilities_of
 from hardware_model.vmx.entry_checks import RULES, EntryChecker, check_entry
-from hardware_model.vmx.entry_checks.rule import MemoryRule
+from hardware_model.vmx.entry_checks.rule import Dependency, MemoryRule, Part
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.field_encoding import FieldType
 from hardware_model.vmx.fields import Field
@@ -28,6 +28,10 @@ class RecordingVmcs(Vmcs):
     def load(self, field: Field) -> int:
         self.loaded.add(field)
         return super().load(field)
+
+
+def field_of(dependency: Dependency) -> Field:
+    return dependency.field if isinstance(dependency, Part) else dependency
 
 
 @pytest.mark.parametrize("level", FeatureLevel)
@@ -78,7 +82,21 @@ def test_rules_load_only_the_fields_that_they_declare(data) -> None:
     for rule in RULES:
         vmcs.loaded = set()
         rule.passes(vmcs, lambda address: 0)
-        assert vmcs.loaded <= set(rule.fields), rule.name
+        assert vmcs.loaded <= {field_of(one) for one in rule.depends}, rule.name
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_rules_ignore_the_bits_of_a_field_that_they_do_not_declare(data) -> None:
+    vmcs = Vmcs(capabilities_of(data.draw(st.sampled_from(FeatureLevel))))
+    for field in data.draw(st.sets(st.sampled_from(WRITABLE))):
+        vmcs.store(field, data.draw(st.integers(0, field.mask)))
+    for rule in RULES:
+        before = rule.passes(vmcs, None)
+        for part in (one for one in rule.depends if isinstance(one, Part)):
+            vmcs.store(part.field, vmcs.load(part.field) ^ ~part.bits)
+        if not any(part.field in rule.depends for part in rule.depends if isinstance(part, Part)):
+            assert rule.passes(vmcs, None) == before, rule.name
 
 
 def test_rules_that_read_memory_say_so() -> None:
