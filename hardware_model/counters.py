@@ -77,7 +77,7 @@ _MMU = _group(
         "walk.reference": "page-table entries read by page walks, guest and EPT dimension together",
         **{f"walk.reference.guest.l{n}": f"{e}s of the guest dimension read by walks" for n, e in _LEVELS.items()},
         **{f"walk.reference.ept.l{n}": f"EPT {e}s read by walks" for n, e in _LEVELS.items()},
-        "walk.ad_update": "accessed or dirty bits set in page-table entries by walks",
+        "walk.ad_update": "page-table entries in which walks set accessed or dirty bits",
         "psc.pml4e.hit": "walks that started from a cached PML4E",
         "psc.pdpte.hit": "walks that started from a cached PDPTE",
         "psc.pde.hit": "walks that started from a cached PDE",

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from hardware_model.mmu.native import inner
 from hardware_model.mmu.paging import FRAME_BITS, Cr4
 from hardware_model.mmu.state import DESCRIPTOR_WORDS, ENTRY_WORDS, EVICTIONS, State, Word
-from hardware_model.native import inner
 
 U = np.uint64
 VALID, GLOBAL = U(1), U(2)
@@ -112,7 +112,7 @@ def victim(mmu: State, descriptor: int, address: np.uint64, code: np.uint64) -> 
         address >> size_shift(code) & mmu[descriptor + 1]
     )
     way = signed(mmu[pointer])
-    mmu[pointer] = U((way + 1) % ways)
+    mmu[pointer] = U(way + 1) if way + 1 < ways else NONE
     return first + way * ENTRY_WORDS
 
 
