@@ -21,7 +21,7 @@ class Reason(IntEnum):
     qualified: bool
     instruction: bool
 
-    def __new__(cls, number: int, flags: str, doc: str) -> Reason:
+    def __new__(cls, number: int, flags: str = "", doc: str = "") -> Reason:
         """Make a member; `flags` holds "q" if it is qualified, "i" for an instruction."""
         member = int.__new__(cls, number)
         member._value_ = number

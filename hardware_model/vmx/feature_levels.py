@@ -10,7 +10,7 @@ class FeatureLevel(IntEnum):
 
     doc: str
 
-    def __new__(cls, rank: int, doc: str) -> FeatureLevel:
+    def __new__(cls, rank: int, doc: str = "") -> FeatureLevel:
         """Make a member from its rank and its meaning."""
         member = int.__new__(cls, rank)
         member._value_ = rank

@@ -25,7 +25,7 @@ class Field(IntEnum):
     type: FieldType
     mask: int
 
-    def __new__(cls, encoding: int, doc: str, since: FeatureLevel = _FIRST) -> Field:
+    def __new__(cls, encoding: int, doc: str = "", since: FeatureLevel = _FIRST) -> Field:
         """Make a member from its encoding, its meaning and the first feature level that has it."""
         member = int.__new__(cls, encoding)
         member._value_ = encoding

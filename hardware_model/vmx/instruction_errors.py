@@ -10,7 +10,7 @@ class InstructionError(IntEnum):
 
     doc: str
 
-    def __new__(cls, number: int, doc: str) -> InstructionError:
+    def __new__(cls, number: int, doc: str = "") -> InstructionError:
         """Make a member from its number and its meaning."""
         member = int.__new__(cls, number)
         member._value_ = number
