@@ -55,7 +55,7 @@ def amounts(counters: pd.DataFrame, scope: str = ROI) -> Amounts:
     return Amounts(cells, counts @ costs.incidence())
 
 
-def cycles(counters: pd.DataFrame, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
+def cycles(counters: Counters, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
     """The cycle stack: one row per cell and component, with `cycles`."""
     found = _amounts(counters, scope)
     stack = costs.stack(found.values, costs.vector(_preset(preset)))
@@ -67,7 +67,7 @@ def cycles(counters: pd.DataFrame, preset: Preset | str | Path, scope: str = ROI
     return tidy.sort_values([*_KEYS, "component"], ignore_index=True)
 
 
-def by_cost(counters: pd.DataFrame, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
+def by_cost(counters: Counters, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
     """What each cost contributes: one row per cell and cost that occurred.
 
     Columns: those of the cell, `cost`, `component`, `amount` and `cycles`.
@@ -84,7 +84,7 @@ def by_cost(counters: pd.DataFrame, preset: Preset | str | Path, scope: str = RO
     )
 
 
-def ratios(counters: pd.DataFrame, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
+def ratios(counters: Counters, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
     """Cycles relative to native: one row per cell with `cycles`, `native` and `ratio`.
 
     A cell is compared with the native cell of the same workload, size, I/O model and geometry;
