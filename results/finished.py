@@ -38,7 +38,7 @@ class Finished:
     key: str
     status: str
     reason: str = ""
-    guest_status: int = 0
+    guest_status: int | None = None
     digest: str = ""
     outcome: Mapping[str, str] = field(default_factory=dict)
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from results import reader
-from results.cell import NATIVE
+from hardware_model.presets import DEFAULT
+from results import cycles, reader
+from results.cell import IDENTITY, NATIVE
 from results.errors import ResultsError
 from results.finished import OK, SKIPPED
 from results.manifest import Manifest
@@ -45,6 +46,20 @@ class Run:
         """The rows of `runs` that may enter a comparison: ran, and equivalent to native."""
         return self.runs[self.runs["status"] == OK]
 
+    def cycles(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
+        """Estimated cycles of the equivalent cells: one row per cell and component, with `cycles`.
+
+        `preset` is a name or a path; PresetError when it cannot be used.
+        """
+        return cycles.cycles(self._valid_counters(), _preset(preset))
+
+    def ratios(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
+        """Cycles over native: one row per equivalent cell, with `cycles`, `native` and `ratio`."""
+        return cycles.ratios(self._valid_counters(), _preset(preset))
+
+    def _valid_counters(self) -> pd.DataFrame:
+        return self.counters.merge(self.valid()[list(IDENTITY)], on=list(IDENTITY))
+
     def selected(self, workloads: Collection[str], techniques: Collection[str]) -> Run:
         """The run with only these workloads (names or families) and techniques; empty means all.
 
@@ -62,3 +77,7 @@ class Run:
             asked = " ".join([*workloads, *techniques])
             raise ResultsError(f"{self.path} holds no cell of {asked}")
         return chosen
+
+
+def _preset(name_or_path: str | PathLike[str]) -> str | Path:
+    return name_or_path if isinstance(name_or_path, str) else Path(name_or_path)

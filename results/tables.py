@@ -53,8 +53,7 @@ def native_cycles(run: Run, preset: str) -> dict[str, float]:
     """Estimated cycles of the native cell of each row."""
     cycles = _labelled(run.cycles(preset))
     native = cycles[cycles["technique"] == NATIVE]
-    sums: dict[str, float] = native.groupby("row")["cycles"].sum().to_dict()
-    return sums
+    return {str(row): float(value) for row, value in native.groupby("row")["cycles"].sum().items()}
 
 
 def ratios(run: Run, preset: str) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import techniques
 import workloads
-from results.cell import KnobValue
 from results.finished import CONSOLE_TAIL, FAILED, SKIPPED, Finished, HotExit
 from results.planned import Planned
 
@@ -39,16 +38,10 @@ def _run(planned: Planned) -> techniques.Outcome:
         workload=workload,
         size=cell.size,
         io=cell.io,
-        knobs=_all_knobs(planned),
+        knobs=cell.knob_values,
         geometry=cell.geometry,
         budget=planned.budget,
     )
-
-
-def _all_knobs(planned: Planned) -> dict[str, KnobValue]:
-    declared = techniques.knobs(planned.cell.technique)
-    defaults: dict[str, KnobValue] = {name: knob.default for name, knob in declared.items()}
-    return defaults | planned.cell.knob_values
 
 
 def _finished(planned: Planned, outcome: techniques.Outcome) -> Finished:
@@ -64,7 +57,7 @@ def _finished(planned: Planned, outcome: techniques.Outcome) -> Finished:
         instructions=int(outcome.instructions),
         console=outcome.console.decode(errors="replace")[-CONSOLE_TAIL:],
         hot_exits=tuple(HotExit(r, int(rip), s, int(n)) for r, rip, s, n in outcome.hot_exits),
-        notes=str(outcome.notes or ""),
+        notes="\n".join(outcome.notes),
     )
 
 

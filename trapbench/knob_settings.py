@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from techniques import Knob
 
 Declared = Mapping[str, Mapping[str, "Knob"]]
-_BOOLEANS = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+_BOOLEANS = {"on": True, "yes": True, "off": False, "no": False}
 
 
 def parse(texts: Iterable[str]) -> dict[str, str]:
@@ -33,30 +33,23 @@ def by_technique(
 ) -> dict[str, dict[str, KnobValue]]:
     """Knobs that differ from their defaults, per technique of `declared`.
 
-    Raises SelectionError for a knob that none of them has, and for a value it does not take.
+    Raises SelectionError for a knob that none of them has, techniques.UnknownKnob for a value that
+    it does not take.
     """
     chosen: dict[str, dict[str, KnobValue]] = {technique: {} for technique in declared}
     for name, value in settings.items():
         for technique, knob in _owners(name, declared):
-            converted = convert(knob, value)
+            converted = _parsed(knob, value)
             if converted != knob.default:
                 chosen[technique][knob.name] = converted
     return chosen
 
 
-def convert(knob: Knob, value: KnobValue) -> KnobValue:
-    """`value` as the knob's own type; SelectionError when the knob does not take it."""
-    text = str(value)
-    if knob.choices:
-        return _choice(knob, text)
+def _parsed(knob: Knob, value: KnobValue) -> KnobValue:
+    """The choice that `value` names; on, off, yes and no are other words for booleans."""
     if isinstance(knob.default, bool):
-        return _choice_of(knob, text.lower(), _BOOLEANS)
-    if isinstance(knob.default, int):
-        try:
-            return int(text, 0)
-        except ValueError as error:
-            raise SelectionError(f"knob {knob.name} takes an integer, not {text!r}") from error
-    return text
+        value = _BOOLEANS.get(str(value).lower(), value)
+    return knob.parse(value)
 
 
 def _owners(name: str, declared: Declared) -> list[tuple[str, Knob]]:
@@ -69,16 +62,3 @@ def _owners(name: str, declared: Declared) -> list[tuple[str, Knob]]:
         known = {name for t in candidates for name in declared[t]}
         raise unknown("knob", knob, known)
     return owners
-
-
-def _choice(knob: Knob, text: str) -> KnobValue:
-    by_text: dict[str, KnobValue] = {str(choice).lower(): choice for choice in knob.choices}
-    if isinstance(knob.default, bool):
-        by_text.update(_BOOLEANS)
-    return _choice_of(knob, text.lower(), by_text)
-
-
-def _choice_of(knob: Knob, text: str, choices: Mapping[str, KnobValue]) -> KnobValue:
-    if text not in choices:
-        raise SelectionError(f"knob {knob.name} takes {' or '.join(choices)}, not {text!r}")
-    return choices[text]

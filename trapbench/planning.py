@@ -37,6 +37,6 @@ def plan_cell(cell: Cell, source: str, budget: int | None, *, auxiliary: bool) -
     if cell.technique not in techniques.names():
         raise unknown("technique", cell.technique, techniques.names())
     workload = workloads.find(source)
-    key = content_key(cell, workload.digest, presets.digest(cell.geometry), budget)
+    key = content_key(cell, workload.digest, presets.geometry_digest(cell.geometry), budget)
     expected = workload.expect.get(cell.technique, OK)
     return Planned(cell, key, source, expected, auxiliary, budget)

@@ -30,7 +30,7 @@ def manifest(plan: Sequence[Planned], command: str) -> Manifest:
         versions=_versions(),
         git=_git(),
         host=_host(),
-        geometries={name: presets.digest(name) for name in geometries},
+        geometries={name: presets.geometry_digest(name) for name in geometries},
         workloads=_workloads(plan),
         presets={name: presets.digest(name) for name in presets.names()},
     )

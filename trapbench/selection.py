@@ -16,7 +16,7 @@ from trapbench.errors import unknown
 
 SIZES = ("small", "standard", "large")
 IO_MODELS = ("emulated",)
-DEFAULT_GEOMETRY = "nehalem"
+DEFAULT_GEOMETRY = presets.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Selection:
         knobs = self._knobs()
         _check("size", [self.size], SIZES)
         _check("I/O model", self.io, IO_MODELS)
-        _check("geometry", [self.geometry], presets.names())
+        geometry = _geometry(self.geometry)
         for (name, source), io, (technique, values) in product(sources, self.io, knobs.items()):
-            cell = Cell(name, self.size, io, self.geometry, technique, canonical_knobs(values))
+            cell = Cell(name, self.size, io, geometry, technique, canonical_knobs(values))
             yield cell, source
 
     def _knobs(self) -> dict[str, dict[str, KnobValue]]:
@@ -74,6 +74,16 @@ def _find(asked: str) -> tuple[str, str]:
         raise unknown(
             "workload", asked, families | {workload.name for workload in workloads.all()}
         ) from None
+
+
+def _geometry(asked: str) -> str:
+    """A preset's name, or the absolute path of a file; PresetError when it is neither."""
+    if asked not in presets.names():
+        if not asked.endswith(".toml"):
+            raise unknown("geometry", asked, presets.names())
+        asked = str(Path(asked).resolve())
+    presets.load(asked)
+    return asked
 
 
 def _check(kind: str, asked: Sequence[str], known: Sequence[str]) -> None:

@@ -21,10 +21,10 @@ def _techniques() -> Rows:
 
     rows: Rows = []
     for name in techniques.names():
-        knobs = techniques.knobs(name).values()
-        rows += [{"technique": name, **_knob(knob)} for knob in knobs]
-        if not knobs:
-            rows.append({"technique": name, **dict.fromkeys(_KNOB_COLUMNS, "")})
+        meaning = techniques.find(name).doc
+        no_knob = dict.fromkeys(_KNOB_COLUMNS, "") | {"meaning": meaning}
+        rows.append({"technique": name, **no_knob})
+        rows += [{"technique": name, **_knob(knob)} for knob in techniques.knobs(name).values()]
     return rows
 
 
