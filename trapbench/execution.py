@@ -25,7 +25,7 @@ def _observe(planned: Planned) -> Finished:
     except techniques.Skipped as skipped:
         return Finished(planned.cell, planned.key, SKIPPED, str(skipped))
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         notes = traceback.format_exc()
         return Finished(planned.cell, planned.key, FAILED, reason, notes=notes)
 

@@ -20,11 +20,18 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
 
 
-def table(
+def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Content]], *, left: int = 1
-) -> Table:
-    """A table whose first `left` columns are texts and whose others are numbers, aligned right."""
-    made = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+) -> None:
+    """Print a table whose first `left` columns are texts and whose others are numbers."""
+    output = console()
+    if title:
+        output.print(title, style="italic", soft_wrap=True)
+    output.print(_table(columns, rows, left))
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Content]], left: int) -> Table:
+    made = Table(header_style="bold", box=None)
     for index, name in enumerate(columns):
         made.add_column(
             name,

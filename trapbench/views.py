@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import pandas as pd
 from rich.text import Text
@@ -12,7 +13,7 @@ from results import tables
 from results.cell import NATIVE
 from results.finished import DIVERGED, FAILED, OK
 from results.run import Run
-from trapbench.terminal import console, table
+from trapbench.terminal import console, print_table
 
 _STYLES = {DIVERGED: "bold white on red", FAILED: "bold red"}
 _NOTHING = Text("–", style="dim")
@@ -26,14 +27,14 @@ def overview(run: Run, preset: str) -> None:
     headers = [f"{v}\n{what}" for v in others for what in ("entries", "× native")]
 
     def pair(row: str, variant: str) -> tuple[Text, Text]:
-        return _at(entries, row, variant), _ratio(statuses, ratios, row, variant)
+        return _number(_value(entries, row, variant)), _ratio(statuses, ratios, row, variant)
 
     rows = (
         [row, _number(cycles.get(row)), *chain.from_iterable(pair(row, v) for v in others)]
         for row in statuses.index
     )
     title = f"{run.path}: entries into the VMM, and cycles over native estimated for {preset}"
-    console().print(table(title, ["workload", "native\ncycles", *headers], rows))
+    print_table(title, ["workload", "native\ncycles", *headers], rows)
 
 
 def by_component(run: Run, preset: str) -> None:
@@ -41,7 +42,7 @@ def by_component(run: Run, preset: str) -> None:
     stack = tables.cycle_stack(run, preset)
     rows = ([*cell, *map(_number, stack.loc[cell])] for cell in stack.index)
     title = f"{run.path}: cycles by component, estimated for {preset}"
-    console().print(table(title, ["workload", "technique", *stack.columns], rows, left=2))
+    print_table(title, ["workload", "technique", *stack.columns], rows, left=2)
 
 
 def by_counter(run: Run, _preset: str) -> None:
@@ -49,7 +50,7 @@ def by_counter(run: Run, _preset: str) -> None:
     wide = tables.counters(run)
     rows = ([*place, *map(_number, wide.loc[place])] for place in wide.index)
     title = f"{run.path}: counters of the regions of interest"
-    console().print(table(title, ["workload", "counter", *wide.columns], rows, left=2))
+    print_table(title, ["workload", "counter", *wide.columns], rows, left=2)
 
 
 def by_exit(run: Run, _preset: str) -> None:
@@ -59,38 +60,39 @@ def by_exit(run: Run, _preset: str) -> None:
         for row, variant, reason, rip, symbol, count in tables.hot_exits(run).to_numpy()
     )
     columns = ["workload", "technique", "reason", "guest RIP", "symbol", "exits"]
-    console().print(table(f"{run.path}: hot exits", columns, rows, left=5))
+    print_table(f"{run.path}: hot exits", columns, rows, left=5)
 
 
 def troubles(run: Run) -> None:
     """One line for each cell that is not as its workload declares."""
-    for line in _sentences(run.unexpected()):
+    for line in sentences(run.unexpected()):
         console().print(line)
 
 
-def _sentences(cells: pd.DataFrame) -> Iterator[Text]:
-    for cell in cells.itertuples():
-        status = str(cell.status)
-        why = cell.reason or f"it was expected to be {cell.expected}"
-        place = f": {cell.technique} × {cell.workload}: {why}"
+def sentences(cells: pd.DataFrame) -> Iterator[Text]:
+    """One line for each of these rows of `runs`, its status first."""
+    for cell in cells.to_dict("records"):
+        why = cell["reason"] or f"it was expected to be {cell['expected']}"
+        place = f": {cell['technique']} × {cell['workload']}: {why}"
+        status = cell["status"]
         yield Text.assemble((status.upper(), _STYLES.get(status, "bold")), place)
 
 
 def _ratio(statuses: pd.DataFrame, ratios: pd.DataFrame, row: str, variant: str) -> Text:
-    status = statuses.loc[row, variant]
-    if pd.isna(status):
-        return _NOTHING
-    if status != OK:
-        return Text(str(status), style=_STYLES.get(str(status), "dim"))
-    return Text(f"{ratios.loc[row, variant]:,.2f}")
+    """The ratio of an equivalent cell; of any other, its status."""
+    status = _value(statuses, row, variant)
+    if status == OK:
+        return Text(f"{_value(ratios, row, variant):,.2f}")
+    return _NOTHING if status is None else Text(status, style=_STYLES.get(status, "dim"))
 
 
-def _at(frame: pd.DataFrame, row: str, variant: str) -> Text:
-    known = row in frame.index and variant in frame.columns
-    return _number(frame.loc[row, variant]) if known else _NOTHING
+def _value(frame: pd.DataFrame, row: str, variant: str) -> Any:
+    """What the frame has there; None when it has nothing."""
+    if row not in frame.index or variant not in frame.columns:
+        return None
+    value: Any = frame.loc[row, variant]
+    return None if pd.isna(value) else value
 
 
-def _number(value: object) -> Text:
-    if value is None or pd.isna(value):
-        return _NOTHING
-    return Text(f"{value:,.0f}")
+def _number(value: Any) -> Text:
+    return _NOTHING if value is None or pd.isna(value) else Text(f"{value:,.0f}")

@@ -110,7 +110,7 @@ class WorkerPool:
 
     def _collect(self) -> list[tuple[int, Any]]:
         """Wait for at least one task to end, by itself or by its deadline."""
-        by_connection = {worker.connection: worker for worker in self._busy}
+        by_connection: dict[Any, _Worker] = {worker.connection: worker for worker in self._busy}
         patience = min(worker.deadline for worker in self._busy) - time.monotonic()
         ready = connection.wait(list(by_connection), max(patience, 0))
         ended = [self._retire(by_connection[c], by_connection[c].receive()) for c in ready]

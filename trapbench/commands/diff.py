@@ -41,6 +41,6 @@ def _print(differing: pd.DataFrame, left: Path, right: Path) -> None:
     rows = (["–" if value is None else str(value) for value in row] for row in shown.to_numpy())
     cells = len(differing.drop_duplicates(list(IDENTITY)))
     title = f"{len(differing)} differences in {cells} cells: left {left}, right {right}"
-    terminal.console().print(terminal.table(title, columns, rows, left=5))
+    terminal.print_table(title, columns, rows, left=5)
     if len(differing) > _SHOWN:
         click.echo(f"and {len(differing) - _SHOWN} more; --json prints all")

@@ -76,10 +76,9 @@ def command(kind: str | None, as_json: bool) -> None:
         return
     from trapbench import terminal
 
-    console = terminal.console()
     for rows in listed.values():
         columns = list(rows[0]) if rows else []
-        console.print(terminal.table("", columns, map(_texts, rows), left=len(columns)))
+        terminal.print_table("", columns, map(_texts, rows), left=len(columns))
 
 
 def _texts(row: dict[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,15 +76,13 @@ def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
 
 def _report(run: Run) -> int:
     """Print the verdicts; return 1 when any is not what the workload declares."""
-    counts = run.runs["status"].value_counts().to_dict()
-    summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts, reverse=True))
+    from trapbench import views
+
+    counts = Counter(run.runs["status"])
+    summary = ", ".join(f"{number} {status}" for status, number in counts.most_common())
     cells = "1 cell" if len(run.runs) == 1 else f"{len(run.runs)} cells"
     click.echo(f"{cells}: {summary}; stored in {run.path}")
     unexpected = run.unexpected()
-    for row in unexpected.itertuples():
-        knobs = "" if row.knobs == "{}" else f" {row.knobs}"
-        status = str(row.status).upper()
-        click.secho(
-            f"{status}: {row.technique}{knobs} × {row.workload}: {row.reason}", fg="red", err=True
-        )
+    for line in views.sentences(unexpected):
+        click.secho(line.plain, fg="red", err=True)
     return 1 if len(unexpected) else 0
