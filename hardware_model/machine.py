@@ -150,6 +150,11 @@ class Machine:
         for number, value in ((0, state.cr0), (4, state.cr4), (3, state.cr3)):
             self.engine.set_cr(number, value)
 
+    @property
+    def running(self) -> bool:
+        """False once the run has been ended."""
+        return self._end is None
+
     def run(self, mode: Mode, budget: int | None = None) -> End:
         """Execute from the registers' state until the run ends; `budget` limits virtual time units spent."""
         self._budget = NO_DEADLINE if budget is None else self.now + budget
@@ -167,6 +172,12 @@ class Machine:
         """End the run once the current event is handled."""
         self._end = self._end or reason
         self.engine.stop(Stop.REQUESTED)
+
+    def retire_emulated(self) -> None:
+        """A VMM completed the instruction at hand for its guest: one unit of time, and the STI shadow is gone."""
+        self.words[W.CLOCK] += 1
+        self.words[W.COMPLETED] += 1
+        self.registers.sti_shadow = False
 
     def _reason(self, stop: Stop) -> End:
         if self._end is not None:

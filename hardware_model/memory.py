@@ -49,4 +49,6 @@ class MachineMemory:
 
     def _check(self, address: int, size: int) -> None:
         if address < 0 or address + size > self.size:
-            raise IndexError(f"machine address {address:#x} + {size} lies outside memory of {self.size:#x} bytes")
+            raise IndexError(
+                f"machine address {address:#x} + {size} lies outside memory of {self.size:#x} bytes"
+            )

@@ -67,7 +67,9 @@ class Callback:
         """The callback's address, for the engine to call."""
         if self._compiled is None:
             with _stamped_cfunc_cache():
-                self._compiled = cfunc(self._signature, cache=True, error_model="numpy")(self._function)
+                self._compiled = cfunc(self._signature, cache=True, error_model="numpy")(
+                    self._function
+                )
         return int(self._compiled.address)
 
 

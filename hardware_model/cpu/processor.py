@@ -35,6 +35,7 @@ class Processor:
         self._registers = engine.registers
         self._bus = bus
         self.msrs = ModelSpecificRegisters(engine)
+        self.merge_control: Callable[[int, int], int] = lambda number, value: value
         self._instructions: dict[int, Callable[[], int]] = {
             Intercept.CPUID: self._cpuid,
             Intercept.MSR: self._msr,
@@ -87,16 +88,14 @@ class Processor:
         if target is None:
             return self.raise_exception(_UD, None)
         number, value = target
-        if not self.load_cr(number, value):
+        if not control_registers.valid(number, value, self._registers):
             return self.raise_exception(_GP, 0)
+        self.load_cr(number, self.merge_control(number, value))
         return COMPLETED
 
-    def load_cr(self, number: int, value: int) -> bool:
-        """MOV to CR0, CR3 or CR4 with its checks and TLB effects; False means #GP(0)."""
-        registers = self._registers
-        old = registers.cr(number)
-        if not control_registers.valid(number, value, registers):
-            return False
+    def load_cr(self, number: int, value: int) -> None:
+        """Load CR0, CR3 or CR4 with a legal value, with the TLB effects of MOV to CR."""
+        old = self._registers.cr(number)
         if number == 3:
             self.load_mmu_registers()
             invalidation.write_cr3(self._engine.mmu, self._engine.counters, np.uint64(value))
@@ -105,7 +104,6 @@ class Processor:
             self.load_mmu_registers()
             invalidation.flush_vpid(self._engine.mmu, self._engine.counters, self._engine.mmu[5])
         self._engine.flush_tlb()
-        return True
 
     def load_mmu_registers(self) -> None:
         """Give the MMU the current paging registers, as native code does before each walk."""

@@ -12,9 +12,26 @@ from hardware_model.devices.device import State
 
 BASE = 0xFEE00000
 SIZE = 0x1000
-ID, VERSION, TPR, APR, PPR, EOI, LDR, DFR, SVR = 0x20, 0x30, 0x80, 0x90, 0xA0, 0xB0, 0xD0, 0xE0, 0xF0
+ID, VERSION, TPR, APR, PPR, EOI, LDR, DFR, SVR = (
+    0x20,
+    0x30,
+    0x80,
+    0x90,
+    0xA0,
+    0xB0,
+    0xD0,
+    0xE0,
+    0xF0,
+)
 ISR, TMR, IRR, ESR = 0x100, 0x180, 0x200, 0x280
-ICR_LOW, ICR_HIGH, LVT_TIMER, LVT_LINT0, LVT_LINT1, LVT_ERROR = 0x300, 0x310, 0x320, 0x350, 0x360, 0x370
+ICR_LOW, ICR_HIGH, LVT_TIMER, LVT_LINT0, LVT_LINT1, LVT_ERROR = (
+    0x300,
+    0x310,
+    0x320,
+    0x350,
+    0x360,
+    0x370,
+)
 INITIAL_COUNT, CURRENT_COUNT, DIVIDE = 0x380, 0x390, 0x3E0
 
 LVT_MASKED = 1 << 16
@@ -51,7 +68,11 @@ class LocalApic:
         self._start = 0
         self._divide = 0
         self._armed = False
-        self._other = dict.fromkeys(_STORED, 0) | {DFR: 0xFFFFFFFF, LVT_LINT0: LVT_MASKED, LVT_LINT1: LVT_MASKED}
+        self._other = dict.fromkeys(_STORED, 0) | {
+            DFR: 0xFFFFFFFF,
+            LVT_LINT0: LVT_MASKED,
+            LVT_LINT1: LVT_MASKED,
+        }
 
     @property
     def _divisor(self) -> int:
@@ -156,7 +177,9 @@ class LocalApic:
 
     def _write_icr(self, value: int) -> None:
         shorthand, mode = value >> 18 & 3, value >> 8 & 7
-        to_self = shorthand in (ICR_SELF, ICR_ALL) or (shorthand == 0 and self._other[ICR_HIGH] >> 24 == 0)
+        to_self = shorthand in (ICR_SELF, ICR_ALL) or (
+            shorthand == 0 and self._other[ICR_HIGH] >> 24 == 0
+        )
         if mode == 0 and to_self:
             self.request(value & 0xFF)
 
@@ -172,11 +195,17 @@ class LocalApic:
 
     def save(self) -> State:
         """Every register."""
-        return {name: (dict(v) if isinstance(v, dict) else v) for name, v in vars(self).items() if name not in _WIRING}
+        return {
+            name: (dict(v) if isinstance(v, dict) else v)
+            for name, v in vars(self).items()
+            if name not in _WIRING
+        }
 
     def restore(self, state: State) -> None:
         """Take over a saved state."""
-        vars(self).update({name: (dict(v) if isinstance(v, dict) else v) for name, v in state.items()})
+        vars(self).update(
+            {name: (dict(v) if isinstance(v, dict) else v) for name, v in state.items()}
+        )
 
 
 _WIRING = ("_now", "_on_change", "_on_expiry")

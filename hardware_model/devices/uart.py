@@ -66,7 +66,11 @@ class Uart:
 
     def save(self) -> State:
         """Registers and collected output."""
-        return {"output": bytes(self.output), "registers": dict(self._registers), "divisor": self._divisor}
+        return {
+            "output": bytes(self.output),
+            "registers": dict(self._registers),
+            "divisor": self._divisor,
+        }
 
     def restore(self, state: State) -> None:
         """Take over a saved state."""

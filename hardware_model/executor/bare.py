@@ -60,6 +60,8 @@ def raise_exception(w, vector, error):
         return
     if after == D.DOUBLE_FAULT:
         error = U(0)
+    if after == D.PAGE_FAULT:
+        store64(word(w, W.ENV) + U(L.ENV_CR + 16), word(w, W.FAULT_ADDRESS))
     set_word(w, W.INJECT, D.VALID | (D.TYPE_EXCEPTION << U(8)) | after)
     set_word(w, W.INJECT_ERROR, error)
 

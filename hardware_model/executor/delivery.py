@@ -64,8 +64,6 @@ def deliver_exception(w, vector, error):
     info = VALID | (TYPE_EXCEPTION << U(8)) | vector
     if has_error_code(vector):
         info |= ERROR_VALID
-    if vector == PAGE_FAULT:
-        store64(env + U(L.ENV_CR + 16), word(w, W.FAULT_ADDRESS))
     store32(word(w, W.CPU) + U(L.CPU_EXCEPTION_INDEX), vector)
     store32(env + U(L.ENV_ERROR_CODE), error)
     store32(env + U(L.ENV_EXCEPTION_IS_INT), U(0))

@@ -50,6 +50,7 @@ class GuestMode:
         self._put(_STUB + 0x10, b"\xf4")  # hlt: the first guest instruction, intercepted
         self._engine.registers.rip = self._base + _STUB
         self._engine.run(lambda kind: 0)
+        self.set_intercepts(())
         self._engine.registers.gpr[:] = 0
 
     def set_intercepts(

@@ -1,13 +1,189 @@
-"""Placeholder until the VMCS offsets land."""
+"""Which intercepts are VM exits in VMX non-root operation (Intel SDM vol. 3C chapter 25), by the controls in the VMCS."""
 
+from __future__ import annotations
+
+from hardware_model.executor import delivery as D
+from hardware_model.executor import layout as L
+from hardware_model.executor import words as W
+from hardware_model.executor.intrinsics import load32
+from hardware_model.executor.operands import code_byte, memory_address
+from hardware_model.executor.profile import request_interrupt
+from hardware_model.executor.state import U, set_word, word
+from hardware_model.executor.vmx_exit import (
+    PIN_BASED,
+    field,
+    primary,
+    secondary,
+    vm_exit,
+    vm_exit_by_ept,
+    vm_exit_by_event,
+)
+from hardware_model.executor.vmx_registers import cr_read, cr_write, dr_access, msr_access, port_access
 from hardware_model.native import inner
+from hardware_model.vmx import bitmaps
+from hardware_model.vmx.controls import PinBased, Primary, Secondary
+from hardware_model.vmx.exit_reasons import Reason
+from hardware_model.vmx.fields import Field
+from hardware_model.vmx.layout import WORD_INDEX
+
+I = W.Intercept
+_BITMAP = WORD_INDEX[Field.EXCEPTION_BITMAP]
+_PFEC_MASK = WORD_INDEX[Field.PAGE_FAULT_ERROR_CODE_MASK]
+_PFEC_MATCH = WORD_INDEX[Field.PAGE_FAULT_ERROR_CODE_MATCH]
+_EXTERNAL = U(PinBased.EXTERNAL_INTERRUPT_EXITING)
+_HLT, _INVLPG = U(Primary.HLT_EXITING), U(Primary.INVLPG_EXITING)
+_RDPMC, _RDTSC = U(Primary.RDPMC_EXITING), U(Primary.RDTSC_EXITING)
+_PAUSE, _MOV_DR = U(Primary.PAUSE_EXITING), U(Primary.MOV_DR_EXITING)
+_RDTSCP, _WBINVD = U(Secondary.ENABLE_RDTSCP), U(Secondary.WBINVD_EXITING)
+_VMCALL, _VMLAUNCH, _VMRESUME, _VMXOFF = 0xC1, 0xC2, 0xC3, 0xC4
+INVALID_OPCODE = U(6)
+R = Reason
 
 
 @inner
-def intercepted_in_vmx(w, code):
+def selected(w, vector, error):
+    return bitmaps.exception_exits(field(w, _BITMAP), field(w, _PFEC_MASK), field(w, _PFEC_MATCH), vector, error)
+
+
+@inner
+def vmx_instruction(w):
+    """Exit reason of the VMX instruction at hand, 0 if #UD was raised by another one."""
+    if code_byte(w, 0) != U(0x0F):
+        return U(0)
+    second, third = code_byte(w, 1), code_byte(w, 2)
+    if second == U(0x01):
+        if third == U(_VMCALL):
+            return U(R.VMCALL)
+        if third == U(_VMLAUNCH):
+            return U(R.VMLAUNCH)
+        if third == U(_VMRESUME):
+            return U(R.VMRESUME)
+        if third == U(_VMXOFF):
+            return U(R.VMXOFF)
+    elif second == U(0x78):
+        return U(R.VMREAD)
+    elif second == U(0x79):
+        return U(R.VMWRITE)
+    return U(0)
+
+
+@inner
+def exception(w, vector):
+    """An exception raised in the guest: True if it exits."""
+    error = load32(word(w, W.ENV) + U(L.ENV_ERROR_CODE)) if D.has_error_code(vector) else U(0)
+    if vector == INVALID_OPCODE:
+        reason = vmx_instruction(w)
+        if reason != U(0):
+            return vm_exit(w, reason, U(0))
+    if not selected(w, vector, error):
+        return double_fault(w, vector)
+    info = D.VALID | (D.TYPE_EXCEPTION << U(8)) | vector
+    if D.has_error_code(vector):
+        info |= D.ERROR_VALID
+    qualification = word(w, W.FAULT_ADDRESS) if vector == D.PAGE_FAULT else U(0)
+    return vm_exit_by_event(w, info, error, qualification)
+
+
+@inner
+def double_fault(w, vector):
+    """Exits of what an unselected `vector` becomes when another exception was being delivered."""
+    after = D.combine(word(w, W.VECTORING), vector)
+    if after == D.TRIPLE_FAULT:
+        set_word(w, W.VECTORING, U(0))
+        return vm_exit(w, U(R.TRIPLE_FAULT), U(0))
+    if after == D.DOUBLE_FAULT and vector != D.DOUBLE_FAULT and selected(w, after, U(0)):
+        info = D.VALID | D.ERROR_VALID | (D.TYPE_EXCEPTION << U(8)) | after
+        return vm_exit_by_event(w, info, U(0), U(0))
     return False
 
 
 @inner
 def software_event_in_vmx(w, vector, breakpoint):
+    """INT3 exits when the exception bitmap says so; INT n never does."""
+    if not breakpoint or not selected(w, vector, U(0)):
+        return False
+    return vm_exit_by_event(w, D.VALID | (D.TYPE_SOFTWARE_EXCEPTION << U(8)) | vector, U(0), U(0))
+
+
+@inner
+def physical_interrupt(w):
+    if (field(w, PIN_BASED) & _EXTERNAL) != U(0):
+        return vm_exit(w, U(R.EXTERNAL_INTERRUPT), U(0))
+    request_interrupt(w)
+    return True
+
+
+@inner
+def _if_primary(w, control, reason, qualification):
+    if primary(w, control):
+        return vm_exit(w, U(reason), qualification)
     return False
+
+
+@inner
+def _timestamp(w, code):
+    if code == U(I.RDTSCP) and not secondary(w, _RDTSCP):
+        set_word(w, W.INJECT, D.VALID | (D.TYPE_EXCEPTION << U(8)) | INVALID_OPCODE)
+        return True
+    return _if_primary(w, _RDTSC, R.RDTSC if code == U(I.RDTSC) else R.RDTSCP, U(0))
+
+
+@inner
+def intercepted_in_vmx(w, code):
+    """True if intercept `code` was a VM exit, or was completed here; False leaves it to the bare processor."""
+    if code >= U(I.EXCEPTION) and code < U(I.INTR):
+        return exception(w, code - U(I.EXCEPTION))
+    if code == U(I.EPT_VIOLATION):
+        return vm_exit_by_ept(w, U(R.EPT_VIOLATION))
+    if code == U(I.EPT_MISCONFIGURATION):
+        return vm_exit_by_ept(w, U(R.EPT_MISCONFIGURATION))
+    if code == U(I.PHYSICAL_INTERRUPT):
+        return physical_interrupt(w)
+    if code >= U(I.WRITE_CR0) and code <= U(I.WRITE_CR8):
+        return cr_write(w, code - U(I.WRITE_CR0))
+    if code <= U(I.READ_CR8):
+        return cr_read(w, code)
+    if code >= U(I.READ_DR0) and code < U(I.EXCEPTION):
+        return dr_access(w) if primary(w, _MOV_DR) else False
+    if code == U(I.MSR):
+        return msr_access(w)
+    if code == U(I.PORT_ACCESS):
+        return port_access(w)
+    if code == U(I.VINTR):
+        return vm_exit(w, U(R.INTERRUPT_WINDOW), U(0))
+    return instruction(w, code)
+
+
+@inner
+def instruction(w, code):
+    """Instructions that exit by themselves."""
+    if code == U(I.CPUID):
+        return vm_exit(w, U(R.CPUID), U(0))
+    if code == U(I.INVD):
+        return vm_exit(w, U(R.INVD), U(0))
+    if code == U(I.HLT):
+        return _if_primary(w, _HLT, R.HLT, U(0))
+    if code == U(I.INVLPG):
+        return _if_primary(w, _INVLPG, R.INVLPG, memory_address(w, 2))
+    if code == U(I.RDPMC):
+        return _if_primary(w, _RDPMC, R.RDPMC, U(0))
+    if code == U(I.PAUSE):
+        return _if_primary(w, _PAUSE, R.PAUSE, U(0))
+    if code == U(I.RDTSC) or code == U(I.RDTSCP):
+        return _timestamp(w, code)
+    if code == U(I.WBINVD):
+        if secondary(w, _WBINVD):
+            return vm_exit(w, U(R.WBINVD), U(0))
+        return False
+    if code == U(I.SHUTDOWN):
+        return vm_exit(w, U(R.TRIPLE_FAULT), U(0))
+    if code >= U(I.IDTR_READ) and code <= U(I.TR_WRITE):
+        return descriptor_table(w, code)
+    return False
+
+
+@inner
+def descriptor_table(w, code):
+    """LGDT, LIDT, SGDT, SIDT and LLDT, LTR, SLDT, STR under descriptor-table exiting; intercepted only then."""
+    task = code == U(I.LDTR_READ) or code == U(I.TR_READ) or code == U(I.LDTR_WRITE) or code == U(I.TR_WRITE)
+    return vm_exit(w, U(R.LDTR_TR_ACCESS) if task else U(R.GDTR_IDTR_ACCESS), U(0))

@@ -1,0 +1,189 @@
+"""The VMM that VT-x exits into: one handler for each exit reason; memory virtualization is the subclass's part."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+
+from hardware_model.boot import CpuState
+from hardware_model.cpu import control_registers
+from hardware_model.cpuid import cpuid
+from hardware_model.machine import End, Machine, Platform
+from hardware_model.vmx.controls import Primary, Secondary
+from hardware_model.vmx.exit_reasons import Reason
+from hardware_model.vmx.feature_levels import FeatureLevel
+from hardware_model.vmx.fields import Field
+from hardware_model.vmx.interruption import Interruption
+from hardware_model.vmx.transitions import Vmx
+from techniques.emulator import Emulator
+from techniques.guest import GuestImage
+from techniques.hvm import controls, exit_handlers
+from techniques.hvm.injection import Injection
+from techniques.knobs import Knob, Value
+from techniques.technique import GuestError, GuestRegisters, Technique
+from techniques.virtual_platform import VirtualPlatform
+
+MIB = 1 << 20
+VMCS_PAGE, MSR_BITMAPS, VIRTUAL_APIC, FIRST_FRAME = 0x1000, 0x2000, 0x3000, 0x10000
+GENERAL_PROTECTION, INVALID_OPCODE = 13, 6
+PASSED_MSRS = (0xC0000100, 0xC0000101, 0xC0000102, 0x174, 0x175, 0x176)
+TPR_SHADOW = Knob("tpr-shadow", True, (True, False), "CR8 accesses go to the virtual-APIC page", "off: every CR8 access exits")
+
+
+class Hvm(Technique):
+    """A guest in VMX non-root operation."""
+
+    vmm_bytes = 32 * MIB
+    knobs = (TPR_SHADOW,)
+
+    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+        super().__init__(machine, image, knobs)
+        self.vmx = Vmx(machine, self.feature_level(knobs), VMCS_PAGE)
+        self.virtual = VirtualPlatform(machine)
+        self.tpr_shadow = bool(knobs["tpr-shadow"])
+        self.injection = Injection(self.vmx, self.virtual, tpr_shadow=self.tpr_shadow)
+        self.emulator = Emulator(machine, self.memory, self.virtual, self.translate, self.table_written)
+        self._handlers: dict[int, Callable[[Hvm], None]] = exit_handlers.HANDLERS
+
+    @classmethod
+    @abstractmethod
+    def feature_level(cls, knobs: Mapping[str, Value]) -> FeatureLevel:
+        """The generation of VT-x to run on."""
+
+    @abstractmethod
+    def set_up_memory(self, state: CpuState) -> tuple[Primary, Secondary]:
+        """Build tables, write guest control registers; the controls that memory virtualization needs."""
+
+    @abstractmethod
+    def translate(self, linear: int) -> int | None:
+        """Guest-physical address of a linear address by the guest's own tables."""
+
+    @abstractmethod
+    def guest_cr(self, number: int) -> int:
+        """CR0, CR3 or CR4 as the guest sees it."""
+
+    @abstractmethod
+    def write_cr(self, number: int, value: int) -> None:
+        """The guest loads CR0, CR3 or CR4; the value was found legal."""
+
+    def table_written(self, gpa: int, size: int) -> None:
+        """The emulator stored to guest memory."""
+
+    def page_fault(self, error: int, linear: int) -> None:
+        """A page fault exited."""
+        raise GuestError(f"page fault at {linear:#x} exited although no VMM asked for it")
+
+    def ept_violation(self, gpa: int) -> None:
+        """An EPT violation exited."""
+        raise GuestError(f"EPT violation at guest-physical {gpa:#x} without EPT")
+
+    def invalidate_page(self, linear: int) -> None:
+        """The guest executed INVLPG."""
+
+    @property
+    def platform(self) -> Platform:
+        """The virtual devices."""
+        return self.virtual.devices
+
+    def run(self, budget: int | None) -> End:
+        """Set up the VMCS and launch the guest."""
+        state = self.image.load(self.memory)
+        registers = self.machine.registers
+        registers.gpr[:] = 0
+        for number, value in state.gpr.items():
+            registers.gpr[number] = value
+        self.machine.processor.write_msr(0xC0000080, state.efer)
+        controls.set_host_state(self.vmx)
+        controls.set_guest_state(self.vmx, state)
+        primary, secondary = self.set_up_memory(state)
+        controls.set_controls(self.vmx, primary | self._common_controls(), secondary)
+        self.virtual.arm()
+        return self.vmx.launch(self.on_exit, budget)
+
+    def _common_controls(self) -> Primary:
+        chosen = Primary.HLT_EXITING | Primary.UNCONDITIONAL_IO_EXITING | Primary.USE_MSR_BITMAPS
+        self._set_msr_bitmaps()
+        if self.tpr_shadow:
+            self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, VIRTUAL_APIC)
+            return chosen | Primary.USE_TPR_SHADOW
+        return chosen | Primary.CR8_LOAD_EXITING | Primary.CR8_STORE_EXITING
+
+    def _set_msr_bitmaps(self) -> None:
+        bits = bytearray(b"\xff" * 4096)
+        for msr in PASSED_MSRS:
+            base = msr & 0x1FFF | (0x2000 if msr >> 16 else 0)
+            for bitmap in (0, 0x4000):
+                bits[(base + bitmap) >> 3] &= ~(1 << (base & 7))
+        self.machine.memory.write(MSR_BITMAPS, bytes(bits))
+        self.vmx.write(Field.MSR_BITMAPS, MSR_BITMAPS)
+
+    def on_exit(self, reason: int) -> None:
+        """Handle one VM exit."""
+        self.hot_exits[(Reason(reason).name.lower(), self.machine.registers.rip)] += 1
+        self.injection.begin()
+        self.pull_task_priority()
+        handler = self._handlers.get(reason)
+        if handler is None:
+            raise GuestError(f"exit {Reason(reason).name} at RIP {self.machine.registers.rip:#x} has no handler")
+        handler(self)
+        if self.machine.running:
+            self.injection.finish()
+            self.push_task_priority()
+            self.virtual.arm()
+
+    def pull_task_priority(self) -> None:
+        """The guest's TPR may have changed in the virtual-APIC page."""
+        if self.tpr_shadow:
+            self.virtual.apic.task_priority = self.machine.memory.read64(VIRTUAL_APIC + 0x80) & 0xFF
+
+    def push_task_priority(self) -> None:
+        """Show the TPR in the virtual-APIC page, and ask for an exit when it drops below a waiting interrupt."""
+        if not self.tpr_shadow:
+            return
+        apic = self.virtual.apic
+        if self.machine.memory.read64(VIRTUAL_APIC + 0x80) != apic.task_priority:
+            self.machine.memory.write64(VIRTUAL_APIC + 0x80, apic.task_priority)
+        waiting = apic.pending_class
+        threshold = waiting if waiting and waiting <= apic.task_priority >> 4 else 0
+        if self.vmx.vmcs.load(Field.TPR_THRESHOLD) != threshold:
+            self.vmx.write(Field.TPR_THRESHOLD, threshold)
+
+    def inject(self, vector: int, error: int | None = None) -> None:
+        """Have the guest take an exception at its current instruction."""
+        if not self.injection.exception(vector, error):
+            self.machine.end(End.TRIPLE_FAULT)
+
+    def load_control_register(self, number: int, value: int) -> bool:
+        """MOV to CR by the guest; False means that it takes #GP(0)."""
+        if not control_registers.valid(number, value, self.machine.registers):
+            self.inject(GENERAL_PROTECTION, 0)
+            return False
+        self.write_cr(number, value)
+        return True
+
+    def emulate_cpuid(self) -> None:
+        """CPUID, answered as the bare processor does."""
+        gpr = self.machine.registers.gpr
+        eax, ebx, ecx, edx = cpuid(int(gpr[0]) & 0xFFFFFFFF, int(gpr[1]) & 0xFFFFFFFF)
+        gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
+
+    def exception_exit(self) -> None:
+        """Exit reason 0: only page faults are asked for."""
+        info = Interruption.decode(self.vmx.read(Field.EXIT_INTERRUPTION_INFO))
+        if info.vector != 14:
+            raise GuestError(f"exception {info.vector} exited although the exception bitmap does not select it")
+        error = self.vmx.read(Field.EXIT_INTERRUPTION_ERROR_CODE)
+        self.page_fault(error, self.vmx.read(Field.EXIT_QUALIFICATION))
+
+    def guest_registers(self) -> GuestRegisters:
+        """The guest's registers, control registers as the guest sees them."""
+        r = self.machine.registers
+        return GuestRegisters(
+            gpr=tuple(int(v) for v in r.gpr),
+            rip=r.rip,
+            rflags=r.rflags,
+            cr=(self.guest_cr(0), r.cr(2), self.guest_cr(3), self.guest_cr(4)),
+            efer=r.efer,
+            cs=r.segment("cs").selector,
+            ss=r.segment("ss").selector,
+        )

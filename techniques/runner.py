@@ -1,0 +1,149 @@
+"""One cell: a workload's image under one technique on a fresh machine, and its outcome."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hardware_model import counters as counter_table
+from hardware_model import presets
+from hardware_model.machine import End, Machine, MachineError
+from techniques.guest import GuestImage
+from techniques.knobs import Value, resolve
+from techniques.registry import find
+from techniques.technique import GuestError, Technique
+
+if TYPE_CHECKING:
+    from workloads import Workload
+
+ROI_BEGIN, ROI_END = 0x7B900001, 0x7B900002
+DEFAULT_BUDGET = 2_000_000_000
+MIB = 1 << 20
+HOTTEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a cell came to; `digest` and `outcome_parts` are what the guest could tell, `counters_*` what it took."""
+
+    status: str
+    reason: str
+    guest_status: int | None
+    digest: str
+    outcome_parts: dict[str, str]
+    counters_roi: dict[str, int]
+    counters_total: dict[str, int]
+    instructions: int
+    console: bytes
+    hot_exits: list[tuple[str, int, str, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class RegionOfInterest:
+    """Sums counters over the spans between the region markers."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._begin: counter_table.CounterArray | None = None
+        self._sum: counter_table.CounterArray | None = None
+        machine.on_marker = self._marker
+
+    def _marker(self, immediate: int) -> None:
+        now = self._machine.profile.counters()
+        if immediate == ROI_BEGIN:
+            self._begin = now
+        elif immediate == ROI_END and self._begin is not None:
+            span = now - self._begin
+            self._sum = span if self._sum is None else self._sum + span
+            self._begin = None
+
+    def counters(self, total: counter_table.CounterArray) -> counter_table.CounterArray:
+        """Counters of the region; those of the whole run if it has none."""
+        return total if self._sum is None else self._sum
+
+
+def run_guest(
+    technique: str,
+    workload: Workload,
+    size: str,
+    io: str = "emulated",
+    knobs: Mapping[str, Value] | None = None,
+    geometry: str = "nehalem",
+    budget: int | None = None,
+) -> Outcome:
+    """Run `workload` in `size` under `technique` on a machine with the TLBs of preset `geometry`.
+
+    Raises Skipped when the cell makes no sense and ValueError for names that do not exist; whatever the guest does
+    ends in an Outcome.
+    """
+    kind = find(technique)
+    settings = resolve(technique, kind.knobs, knobs or {})
+    image = guest_image(workload, size)
+    machine = Machine(kind.vmm_bytes + image.ram_bytes, presets.load(geometry).geometry)
+    guest = kind(machine, image, settings)
+    region = RegionOfInterest(machine)
+    try:
+        end = guest.run(budget or workload.budget or DEFAULT_BUDGET)
+        status, reason = _verdict(end, guest)
+    except (GuestError, MachineError, IndexError) as error:
+        status, reason = "failed", str(error)
+    return _outcome(guest, region, status, reason)
+
+
+def guest_image(workload: Workload, size: str) -> GuestImage:
+    """The image that a technique boots."""
+    image = workload.image()
+    return GuestImage(image.code, workload.parameters(size), image.symbols, workload.ram_mib * MIB)
+
+
+def _verdict(end: End, guest: Technique) -> tuple[str, str]:
+    status = guest.platform.exit_port.status
+    where = f"at RIP {guest.guest_registers().rip:#x}"
+    if end is not End.EXITED:
+        return "failed", f"{end.value} {where}"
+    if status:
+        return "failed", f"the guest ended with status {status} {where}"
+    return "ok", ""
+
+
+def _outcome(guest: Technique, region: RegionOfInterest, status: str, reason: str) -> Outcome:
+    machine = guest.machine
+    total = machine.profile.counters()
+    parts = outcome_parts(guest)
+    return Outcome(
+        status=status,
+        reason=reason,
+        guest_status=guest.platform.exit_port.status,
+        digest=hashlib.sha256("\n".join(f"{k}={v}" for k, v in sorted(parts.items())).encode()).hexdigest(),
+        outcome_parts=parts,
+        counters_roi=counter_table.as_dict(region.counters(total)),
+        counters_total=counter_table.as_dict(total),
+        instructions=machine.instructions,
+        console=bytes(guest.platform.uart.output),
+        hot_exits=_hottest(guest),
+    )
+
+
+def outcome_parts(guest: Technique) -> dict[str, str]:
+    """What the guest could tell, part by part: memory, registers, console, status."""
+    memory = guest.machine.engine.ram[guest.memory.base : guest.memory.base + guest.memory.size]
+    return {
+        "memory": hashlib.sha256(np.ascontiguousarray(memory)).hexdigest(),
+        "registers": hashlib.sha256(repr(guest.guest_registers()).encode()).hexdigest(),
+        "console": hashlib.sha256(bytes(guest.platform.uart.output)).hexdigest(),
+        "status": str(guest.platform.exit_port.status),
+    }
+
+
+def _hottest(guest: Technique) -> list[tuple[str, int, str, int]]:
+    names = sorted((address, name) for name, address in guest.image.symbols.items())
+    addresses = [address for address, _ in names]
+    rows = []
+    for (reason, rip), times in guest.hot_exits.most_common(HOTTEST):
+        position = int(np.searchsorted(np.array(addresses, np.uint64), np.uint64(rip), "right")) - 1
+        rows.append((reason, rip, names[position][1] if position >= 0 else "", times))
+    return rows

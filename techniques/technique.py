@@ -1,0 +1,70 @@
+"""The contract of a technique: a VMM written against the machine. A technique is a module or package found by being there.
+
+A technique sees exits, traps and its guest's memory; it owns page tables; it never reaches into the executor.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hardware_model.machine import End, Machine, Platform
+from techniques.guest import GuestImage, GuestMemory
+from techniques.knobs import Knob, Value
+
+
+class Skipped(Exception):
+    """The cell makes no sense; the sentence says why."""
+
+
+class GuestError(Exception):
+    """The guest did something that ends the run; the sentence says what and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestRegisters:
+    """Registers as the guest would read them: what counts for equivalence."""
+
+    gpr: tuple[int, ...]
+    rip: int
+    rflags: int
+    cr: tuple[int, int, int, int]  # CR0, CR2, CR3, CR4
+    efer: int
+    cs: int
+    ss: int
+
+
+class Technique(ABC):
+    """One VMM with one guest on `machine`.
+
+    Class attributes: `name`; `doc`, one sentence; `knobs`; `vmm_bytes`, machine memory that the VMM needs for itself
+    (its guest's memory lies behind it).
+    """
+
+    name: ClassVar[str]
+    doc: ClassVar[str]
+    knobs: ClassVar[tuple[Knob, ...]] = ()
+    vmm_bytes: ClassVar[int] = 0
+
+    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+        self.machine = machine
+        self.image = image
+        self.settings = knobs
+        self.memory = GuestMemory(machine.memory, self.vmm_bytes, image.ram_bytes)
+        self.hot_exits: Counter[tuple[str, int]] = Counter()
+
+    @property
+    @abstractmethod
+    def platform(self) -> Platform:
+        """The devices that the guest sees."""
+
+    @abstractmethod
+    def run(self, budget: int | None) -> End:
+        """Boot the guest and run it to its end, or until `budget` units of virtual time have passed."""
+
+    @abstractmethod
+    def guest_registers(self) -> GuestRegisters:
+        """The guest's registers, as it would read them."""
