@@ -53,12 +53,14 @@ def _parsed(knob: Knob, value: KnobValue) -> KnobValue:
 
 
 def _owners(name: str, declared: Declared) -> list[tuple[str, Knob]]:
-    technique, dot, knob = name.rpartition(".")
-    if dot and technique not in declared:
-        raise unknown("technique", technique, declared)
-    candidates = [technique] if dot else list(declared)
-    owners = [(t, declared[t][knob]) for t in candidates if knob in declared[t]]
-    if not owners:
-        known = {name for t in candidates for name in declared[t]}
-        raise unknown("knob", knob, known)
-    return owners
+    """The techniques and their knob that a setting's name means; a knob's name may hold dots."""
+    everywhere = [(t, knobs[name]) for t, knobs in declared.items() if name in knobs]
+    if everywhere:
+        return everywhere
+    technique, _, knob = name.partition(".")
+    if knob in declared.get(technique, {}):
+        return [(technique, declared[technique][knob])]
+    known = {k for knobs in declared.values() for k in knobs}
+    raise unknown(
+        "knob", name, known | {f"{t}.{k}" for t, knobs in declared.items() for k in knobs}
+    )

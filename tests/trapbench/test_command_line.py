@@ -38,7 +38,7 @@ def _empty_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("run --set polciy=trace", "unknown knob 'polciy'; did you mean policy"),
         ("run --set policy=best", "knob policy takes"),
         ("run --set policy=trace --set policy=unsync", "--set policy is given twice"),
-        ("run --set nativ.policy=trace", "unknown technique 'nativ'"),
+        ("run --set hvm-shadwo.policy=trace", "did you mean hvm-shadow.policy"),
         ("run --resume", "no result folder in trapbench-runs/"),
         ("run --out /proc/nowhere", "/proc/nowhere"),
         ("show", "no result folder in trapbench-runs/"),

@@ -13,10 +13,12 @@ POLICY = Knob("policy", "trace", ("trace", "unsync"), "shadow policy", "none")
 VPID = Knob("vpid", True, (True, False), "tagged TLB", "none")
 ROOTS = Knob("roots", 16, (4, 16), "recent roots kept", "memory")
 
+PAGE = Knob("ept.page", "4k", ("4k", "2m"), "EPT page size", "none")
+
 DECLARED = {
     "native": {},
     "hvm-shadow": {"policy": POLICY, "roots": ROOTS},
-    "hvm-ept": {"vpid": VPID},
+    "hvm-ept": {"vpid": VPID, "ept.page": PAGE},
     "bt": {"policy": POLICY},
 }
 
@@ -35,6 +37,11 @@ def test_a_knob_is_set_for_every_technique_that_has_it() -> None:
 
 def test_a_knob_can_be_set_for_one_technique() -> None:
     assert _chosen("bt.policy=unsync") == {"bt": {"policy": "unsync"}}
+
+
+@pytest.mark.parametrize("name", ["ept.page", "hvm-ept.ept.page"])
+def test_a_knobs_name_may_hold_a_dot(name: str) -> None:
+    assert _chosen(f"{name}=2m") == {"hvm-ept": {"ept.page": "2m"}}
 
 
 def test_a_default_that_is_spelt_out_is_no_other_cell() -> None:
@@ -58,8 +65,8 @@ def test_values_from_python_need_no_text() -> None:
         ("policy", "'policy' is not of the form KNOB=VALUE"),
         ("=x", "not of the form KNOB=VALUE"),
         ("polciy=trace", "unknown knob 'polciy'; did you mean policy"),
-        ("native.policy=trace", "unknown knob 'policy'; known: none"),
-        ("nativ.policy=trace", "unknown technique 'nativ'; did you mean native"),
+        ("native.policy=trace", "unknown knob 'native.policy'; did you mean"),
+        ("b.policy=trace", "unknown knob 'b.policy'; did you mean bt.policy"),
         ("policy=best", "knob policy takes one of trace, unsync, not 'best'"),
         ("vpid=perhaps", "knob vpid takes"),
         ("roots=many", "knob roots takes one of 4, 16, not 'many'"),
