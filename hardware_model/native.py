@@ -43,15 +43,20 @@ class _FunctionCache(caching.FunctionCache):  # type: ignore[misc]
 
 
 def native(function: Function) -> Function:
-    """Compile `function` in nopython mode at its first call, without Python's division and range errors."""
-    dispatcher = njit(error_model="numpy")(function)
+    """Compile `function` in nopython mode, for callers in Python and in native code.
+
+    Without Python's division and range errors, and without numba's reference counts of array arguments, which would
+    double the time of a TLB miss.
+    """
+    dispatcher = njit(error_model="numpy", _nrt=False)(function)
     dispatcher._cache = _FunctionCache(function)
     return cast(Function, dispatcher)
 
 
 def inner(function: Function) -> Function:
-    """Compile `function` as part of the callbacks that call it; it has no cache entry of its own."""
-    return cast(Function, njit(error_model="numpy")(function))
+    """Compile `function` as part of the native functions that call it; not callable from Python, not cached by itself."""
+    options = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(Function, njit(**options)(function))
 
 
 class Callback:
@@ -67,7 +72,7 @@ class Callback:
         """The callback's address, for the engine to call."""
         if self._compiled is None:
             with _stamped_cfunc_cache():
-                self._compiled = cfunc(self._signature, cache=True, error_model="numpy")(
+                self._compiled = cfunc(self._signature, cache=True, error_model="numpy", _nrt=False)(
                     self._function
                 )
         return int(self._compiled.address)

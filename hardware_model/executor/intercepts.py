@@ -24,13 +24,15 @@ from hardware_model.executor.intrinsics import (
     store32,
     store64,
 )
-from hardware_model.executor.operands import code_byte
+from hardware_model.executor.operands import code_byte, load_code
 from hardware_model.executor.profile import request_interrupt, rewind
 from hardware_model.executor.state import U, set_word, word
-from hardware_model.executor.vmx_exits import intercepted_in_vmx, software_event_in_vmx
+from hardware_model.executor.vmx_exit import NO_EXIT, vm_exit
+from hardware_model.executor.vmx_exits import breakpoint_in_vmx, intercepted_in_vmx
 from hardware_model.native import callback, inner
 
 I = W.Intercept
+UNDEFINED = U(I.EXCEPTION + 6)
 
 
 @inner
@@ -41,13 +43,17 @@ def software_interrupt(w, vector):
     tb = word(w, W.CURRENT_TB)
     rewind(w, instruction_start(tb, np.int64(load16(tb + U(L.TB_ICOUNT))) - 1))
     store64(env + U(L.ENV_EIP), word(w, W.INSTRUCTION_PC))
+    load_code(w)
     breakpoint = code_byte(w, 0) == U(0xCC)
     mode = word(w, W.MODE)
     if mode == U(W.Mode.DEPRIVILEGED):
         trap(w, U(I.SWINT), vector)
         return
-    if mode == U(W.Mode.VMX_NON_ROOT) and software_event_in_vmx(w, vector, breakpoint):
-        return
+    if mode == U(W.Mode.VMX_NON_ROOT) and breakpoint:
+        reason = breakpoint_in_vmx(w, vector)
+        if reason != NO_EXIT:
+            set_word(w, W.VMX_REASON, reason)
+            return
     kind = D.TYPE_SOFTWARE_EXCEPTION if breakpoint else D.TYPE_SOFTWARE_INTERRUPT
     set_word(w, W.INJECT, D.VALID | (kind << U(8)) | vector)
     set_word(w, W.INJECT_LENGTH, word(w, W.INSTRUCTION_LENGTH))
@@ -81,11 +87,15 @@ def dispatch(w, code):
         set_word(w, W.CURRENT_TB, U(0))
     else:
         rewind(w, load64(env + U(L.ENV_EIP)))
+        if code < U(I.EXCEPTION) or code >= U(I.INTR) or code == UNDEFINED:
+            load_code(w)
     mode = word(w, W.MODE)
     if mode == U(W.Mode.BARE):
         bare.execute(w, code)
     elif mode == U(W.Mode.VMX_NON_ROOT):
-        if not intercepted_in_vmx(w, code):
+        reason = intercepted_in_vmx(w, code)
+        set_word(w, W.VMX_REASON, reason)
+        if reason == NO_EXIT:
             bare.execute(w, code)
     elif mode == U(W.Mode.DEPRIVILEGED):
         vector = code - U(I.EXCEPTION) if code >= U(I.EXCEPTION) and code < U(I.INTR) else U(0x100)
@@ -112,10 +122,13 @@ def resume(w):
 
 @inner
 def handle(w, number):
+    set_word(w, W.VMX_REASON, NO_EXIT)
     if number < U(0x100):
         software_interrupt(w, number)
     else:
         dispatch(w, number - U(0x100))
+    if word(w, W.VMX_REASON) < NO_EXIT:
+        vm_exit(w, word(w, W.VMX_REASON))
     resume(w)
 
 

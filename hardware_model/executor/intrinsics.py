@@ -11,6 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
@@ -48,14 +49,32 @@ load8, load16, load32, load64 = _load(8), _load(16), _load(32), _load(64)
 store8, store16, store32, store64 = _store(8), _store(16), _store(32), _store(64)
 
 
-@intrinsic
-def as_pointer(typingctx: Any, address: Any) -> Any:
-    """A `voidptr` for `carray` from an address held in a uint64."""
+def view_of(address_word: int, count_word: int, shift: int) -> Any:
+    """An intrinsic `view(state)`: the uint64 array whose address and length (>> `shift`) two state words hold.
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+    Numba functions without reference counts may not return arrays, so this cannot be a plain function.
+    """
+    array = types.Array(types.uint64, 1, "C")
 
-    return types.voidptr(types.uint64), codegen
+    @intrinsic
+    def view(typingctx: Any, state: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            def load(word: int) -> Any:
+                at = builder.add(args[0], ir.Constant(_I64, 8 * word))
+                return builder.load(builder.inttoptr(at, _I64.as_pointer()))
+
+            made = context.make_array(array)(context, builder)
+            size = ir.Constant(_I64, 8)
+            data = builder.inttoptr(load(address_word), made.data.type)
+            length = builder.lshr(load(count_word), ir.Constant(_I64, shift))
+            populate_array(
+                made, data=data, shape=[length], strides=[size], itemsize=size, meminfo=None
+            )
+            return made._getvalue()
+
+        return array(types.uint64), codegen
+
+    return view
 
 
 @intrinsic

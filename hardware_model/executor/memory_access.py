@@ -10,12 +10,11 @@ therefore never gets a fast store entry: stores to it are mapped for one access 
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, types
+from numba import types
 
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import (
-    as_pointer,
     call_p,
     call_piip,
     call_pipp,
@@ -24,6 +23,7 @@ from hardware_model.executor.intrinsics import (
     load8,
     load64,
     store8,
+    view_of,
 )
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.mmu import access
@@ -40,19 +40,9 @@ WHOLE_PAGE = U(4096)
 ONE_ACCESS = U(1)
 
 
-@inner
-def mmu_state(w):
-    return carray(as_pointer(word(w, W.MMU)), (np.int64(word(w, W.MMU_WORDS)),), np.uint64)
-
-
-@inner
-def ram_words(w):
-    return carray(as_pointer(word(w, W.RAM)), (np.int64(word(w, W.RAM_BYTES) >> U(3)),), np.uint64)
-
-
-@inner
-def counter_words(w):
-    return carray(as_pointer(word(w, W.COUNTERS)), (np.int64(word(w, W.COUNTER_COUNT)),), np.uint64)
+mmu_state = view_of(W.MMU, W.MMU_WORDS, 0)
+ram_words = view_of(W.RAM, W.RAM_BYTES, 3)
+counter_words = view_of(W.COUNTERS, W.COUNTER_COUNT, 0)
 
 
 @inner

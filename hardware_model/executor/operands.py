@@ -7,15 +7,23 @@ import numpy as np
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import code_address
-from hardware_model.executor.intrinsics import load8, load32, load64
+from hardware_model.executor.intrinsics import load8, load32, load64, store8
 from hardware_model.executor.state import U, word
 from hardware_model.native import inner
 
 
 @inner
+def load_code(w):
+    """Copy the code of the instruction of the last event into the state words, for `code_byte`."""
+    block, pc = word(w, W.LAST_TB), word(w, W.INSTRUCTION_PC)
+    for i in range(np.int64(word(w, W.INSTRUCTION_LENGTH))):
+        store8(w + U(8 * W.CODE) + U(i), load8(code_address(w, block, pc + U(i))))
+
+
+@inner
 def code_byte(w, offset):
-    """Byte `offset` of the instruction of the last event."""
-    return load8(code_address(w, word(w, W.LAST_TB), word(w, W.INSTRUCTION_PC) + U(offset)))
+    """Byte `offset` of the instruction that `load_code` copied."""
+    return load8(w + U(8 * W.CODE) + U(offset))
 
 
 @inner

@@ -15,6 +15,7 @@ from hardware_model.mmu import invalidation
 from hardware_model.mmu.state import Word as M
 from hardware_model.native import inner
 from hardware_model.vmx.controls import Primary, Secondary
+from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.layout import WORD_INDEX
 
@@ -36,6 +37,8 @@ _ENTRY_LENGTH = WORD_INDEX[Field.ENTRY_INSTRUCTION_LENGTH]
 _SECONDARY_ACTIVE = U(Primary.ACTIVATE_SECONDARY_CONTROLS)
 _WINDOW = U(Primary.INTERRUPT_WINDOW_EXITING)
 _VPID = U(Secondary.ENABLE_VPID)
+NO_EXIT, COMPLETED = U(1 << 16), U(1 << 17)  # answers beside basic exit reasons
+EPT_VIOLATION, EPT_MISCONFIGURATION = U(Reason.EPT_VIOLATION), U(Reason.EPT_MISCONFIGURATION)
 _EXITS, _ENTRIES = counters.index("exits"), counters.index("entries")
 _INJECTED_INTERRUPT = counters.index("injection.interrupt")
 _INJECTED_EXCEPTION = counters.index("injection.exception")
@@ -60,7 +63,9 @@ def primary(w, control):
 
 @inner
 def secondary(w, control):
-    return (field(w, PRIMARY) & _SECONDARY_ACTIVE) != U(0) and (field(w, SECONDARY) & control) != U(0)
+    return (field(w, PRIMARY) & _SECONDARY_ACTIVE) != U(0) and (field(w, SECONDARY) & control) != U(
+        0
+    )
 
 
 @inner
@@ -75,11 +80,15 @@ def transition_flush(w):
 
 
 @inner
-def vm_exit(w, reason, qualification):
-    """Exit with basic `reason`; always True, for `return vm_exit(...)`."""
-    set_field(w, _REASON, U(reason))
-    set_field(w, _QUALIFICATION, U(qualification))
-    set_field(w, _LENGTH, word(w, W.INSTRUCTION_LENGTH))
+def qualified(w, reason, qualification):
+    """Note the exit qualification; returns the reason, for `return qualified(...)`."""
+    set_word(w, W.EVENT_QUALIFICATION, U(qualification))
+    return U(reason)
+
+
+@inner
+def save_vectoring(w):
+    """IDT-vectoring information: the event whose delivery the exit interrupts."""
     vectoring = word(w, W.VECTORING)
     set_word(w, W.VECTORING, U(0))
     set_field(w, _IDT_INFO, vectoring)
@@ -87,30 +96,33 @@ def vm_exit(w, reason, qualification):
         set_field(w, _IDT_ERROR, word(w, W.INJECT_ERROR))
         if ((vectoring >> U(8)) & U(7)) >= D.TYPE_SOFTWARE_INTERRUPT:
             set_field(w, _LENGTH, word(w, W.INJECT_LENGTH))
+
+
+@inner
+def vm_exit(w, reason):
+    """Exit with basic `reason`, then enter again unless the run was ended."""
+    set_field(w, _REASON, reason)
+    set_field(w, _QUALIFICATION, word(w, W.EVENT_QUALIFICATION))
+    set_field(w, _LENGTH, word(w, W.INSTRUCTION_LENGTH))
+    if reason == EPT_VIOLATION or reason == EPT_MISCONFIGURATION:
+        set_field(w, _LINEAR, word(w, W.EVENT_LINEAR))
+        set_field(w, _PHYSICAL, word(w, W.EVENT_PHYSICAL))
+    save_vectoring(w)
     count(w, _EXITS, 1)
-    at = word(w, W.COUNTERS) + U(8) * load64(word(w, W.REASON_COUNTERS) + U(8) * U(reason))
+    at = word(w, W.COUNTERS) + U(8) * load64(word(w, W.REASON_COUNTERS) + U(8) * reason)
     store64(at, load64(at) + U(1))
     transition_flush(w)
     call_event(word(w, W.F_EVENT), U(W.Event.VM_EXIT))
     if word(w, W.STOP) == U(0):
         vm_entry(w)
-    return True
 
 
 @inner
-def vm_exit_by_event(w, info, error, qualification):
-    """Exit with reason 0, exception or NMI."""
+def exit_by_event(w, info, error, qualification):
+    """Reason 0, exception or NMI, with its interruption information."""
     set_field(w, _INFO, info)
     set_field(w, _ERROR, error)
-    return vm_exit(w, 0, qualification)
-
-
-@inner
-def vm_exit_by_ept(w, reason):
-    """EPT violation or misconfiguration."""
-    set_field(w, _LINEAR, word(w, W.EVENT_LINEAR))
-    set_field(w, _PHYSICAL, word(w, W.EVENT_PHYSICAL))
-    return vm_exit(w, reason, word(w, W.EVENT_QUALIFICATION))
+    return qualified(w, U(0), qualification)
 
 
 @inner

@@ -10,15 +10,22 @@ from hardware_model.executor.operands import code_byte, memory_address
 from hardware_model.executor.profile import request_interrupt
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.executor.vmx_exit import (
+    COMPLETED,
+    NO_EXIT,
     PIN_BASED,
+    exit_by_event,
     field,
     primary,
+    qualified,
     secondary,
-    vm_exit,
-    vm_exit_by_ept,
-    vm_exit_by_event,
 )
-from hardware_model.executor.vmx_registers import cr_read, cr_write, dr_access, msr_access, port_access
+from hardware_model.executor.vmx_registers import (
+    cr_read,
+    cr_write,
+    dr_access,
+    msr_access,
+    port_access,
+)
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
 from hardware_model.vmx.controls import PinBased, Primary, Secondary
@@ -42,7 +49,9 @@ R = Reason
 
 @inner
 def selected(w, vector, error):
-    return bitmaps.exception_exits(field(w, _BITMAP), field(w, _PFEC_MASK), field(w, _PFEC_MATCH), vector, error)
+    return bitmaps.exception_exits(
+        field(w, _BITMAP), field(w, _PFEC_MASK), field(w, _PFEC_MATCH), vector, error
+    )
 
 
 @inner
@@ -69,19 +78,19 @@ def vmx_instruction(w):
 
 @inner
 def exception(w, vector):
-    """An exception raised in the guest: True if it exits."""
+    """An exception raised in the guest."""
     error = load32(word(w, W.ENV) + U(L.ENV_ERROR_CODE)) if D.has_error_code(vector) else U(0)
     if vector == INVALID_OPCODE:
         reason = vmx_instruction(w)
         if reason != U(0):
-            return vm_exit(w, reason, U(0))
+            return qualified(w, reason, U(0))
     if not selected(w, vector, error):
         return double_fault(w, vector)
     info = D.VALID | (D.TYPE_EXCEPTION << U(8)) | vector
     if D.has_error_code(vector):
         info |= D.ERROR_VALID
     qualification = word(w, W.FAULT_ADDRESS) if vector == D.PAGE_FAULT else U(0)
-    return vm_exit_by_event(w, info, error, qualification)
+    return exit_by_event(w, info, error, qualification)
 
 
 @inner
@@ -90,53 +99,53 @@ def double_fault(w, vector):
     after = D.combine(word(w, W.VECTORING), vector)
     if after == D.TRIPLE_FAULT:
         set_word(w, W.VECTORING, U(0))
-        return vm_exit(w, U(R.TRIPLE_FAULT), U(0))
+        return qualified(w, U(R.TRIPLE_FAULT), U(0))
     if after == D.DOUBLE_FAULT and vector != D.DOUBLE_FAULT and selected(w, after, U(0)):
         info = D.VALID | D.ERROR_VALID | (D.TYPE_EXCEPTION << U(8)) | after
-        return vm_exit_by_event(w, info, U(0), U(0))
-    return False
+        return exit_by_event(w, info, U(0), U(0))
+    return NO_EXIT
 
 
 @inner
-def software_event_in_vmx(w, vector, breakpoint):
+def breakpoint_in_vmx(w, vector):
     """INT3 exits when the exception bitmap says so; INT n never does."""
-    if not breakpoint or not selected(w, vector, U(0)):
-        return False
-    return vm_exit_by_event(w, D.VALID | (D.TYPE_SOFTWARE_EXCEPTION << U(8)) | vector, U(0), U(0))
+    if not selected(w, vector, U(0)):
+        return NO_EXIT
+    return exit_by_event(w, D.VALID | (D.TYPE_SOFTWARE_EXCEPTION << U(8)) | vector, U(0), U(0))
 
 
 @inner
 def physical_interrupt(w):
     if (field(w, PIN_BASED) & _EXTERNAL) != U(0):
-        return vm_exit(w, U(R.EXTERNAL_INTERRUPT), U(0))
+        return qualified(w, U(R.EXTERNAL_INTERRUPT), U(0))
     request_interrupt(w)
-    return True
+    return COMPLETED
 
 
 @inner
 def _if_primary(w, control, reason, qualification):
     if primary(w, control):
-        return vm_exit(w, U(reason), qualification)
-    return False
+        return qualified(w, U(reason), qualification)
+    return NO_EXIT
 
 
 @inner
 def _timestamp(w, code):
     if code == U(I.RDTSCP) and not secondary(w, _RDTSCP):
         set_word(w, W.INJECT, D.VALID | (D.TYPE_EXCEPTION << U(8)) | INVALID_OPCODE)
-        return True
+        return COMPLETED
     return _if_primary(w, _RDTSC, R.RDTSC if code == U(I.RDTSC) else R.RDTSCP, U(0))
 
 
 @inner
 def intercepted_in_vmx(w, code):
-    """True if intercept `code` was a VM exit, or was completed here; False leaves it to the bare processor."""
+    """The basic exit reason of intercept `code`; COMPLETED here, or NO_EXIT: left to the bare processor."""
     if code >= U(I.EXCEPTION) and code < U(I.INTR):
         return exception(w, code - U(I.EXCEPTION))
     if code == U(I.EPT_VIOLATION):
-        return vm_exit_by_ept(w, U(R.EPT_VIOLATION))
+        return U(R.EPT_VIOLATION)
     if code == U(I.EPT_MISCONFIGURATION):
-        return vm_exit_by_ept(w, U(R.EPT_MISCONFIGURATION))
+        return U(R.EPT_MISCONFIGURATION)
     if code == U(I.PHYSICAL_INTERRUPT):
         return physical_interrupt(w)
     if code >= U(I.WRITE_CR0) and code <= U(I.WRITE_CR8):
@@ -144,13 +153,13 @@ def intercepted_in_vmx(w, code):
     if code <= U(I.READ_CR8):
         return cr_read(w, code)
     if code >= U(I.READ_DR0) and code < U(I.EXCEPTION):
-        return dr_access(w) if primary(w, _MOV_DR) else False
+        return dr_access(w) if primary(w, _MOV_DR) else NO_EXIT
     if code == U(I.MSR):
         return msr_access(w)
     if code == U(I.PORT_ACCESS):
         return port_access(w)
     if code == U(I.VINTR):
-        return vm_exit(w, U(R.INTERRUPT_WINDOW), U(0))
+        return qualified(w, U(R.INTERRUPT_WINDOW), U(0))
     return instruction(w, code)
 
 
@@ -158,9 +167,9 @@ def intercepted_in_vmx(w, code):
 def instruction(w, code):
     """Instructions that exit by themselves."""
     if code == U(I.CPUID):
-        return vm_exit(w, U(R.CPUID), U(0))
+        return qualified(w, U(R.CPUID), U(0))
     if code == U(I.INVD):
-        return vm_exit(w, U(R.INVD), U(0))
+        return qualified(w, U(R.INVD), U(0))
     if code == U(I.HLT):
         return _if_primary(w, _HLT, R.HLT, U(0))
     if code == U(I.INVLPG):
@@ -173,17 +182,22 @@ def instruction(w, code):
         return _timestamp(w, code)
     if code == U(I.WBINVD):
         if secondary(w, _WBINVD):
-            return vm_exit(w, U(R.WBINVD), U(0))
-        return False
+            return qualified(w, U(R.WBINVD), U(0))
+        return NO_EXIT
     if code == U(I.SHUTDOWN):
-        return vm_exit(w, U(R.TRIPLE_FAULT), U(0))
+        return qualified(w, U(R.TRIPLE_FAULT), U(0))
     if code >= U(I.IDTR_READ) and code <= U(I.TR_WRITE):
         return descriptor_table(w, code)
-    return False
+    return NO_EXIT
 
 
 @inner
 def descriptor_table(w, code):
     """LGDT, LIDT, SGDT, SIDT and LLDT, LTR, SLDT, STR under descriptor-table exiting; intercepted only then."""
-    task = code == U(I.LDTR_READ) or code == U(I.TR_READ) or code == U(I.LDTR_WRITE) or code == U(I.TR_WRITE)
-    return vm_exit(w, U(R.LDTR_TR_ACCESS) if task else U(R.GDTR_IDTR_ACCESS), U(0))
+    task = (
+        code == U(I.LDTR_READ)
+        or code == U(I.TR_READ)
+        or code == U(I.LDTR_WRITE)
+        or code == U(I.TR_WRITE)
+    )
+    return qualified(w, U(R.LDTR_TR_ACCESS) if task else U(R.GDTR_IDTR_ACCESS), U(0))

@@ -8,8 +8,8 @@ from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import load64, store8
 from hardware_model.executor.memory_access import ram_words
 from hardware_model.executor.operands import code_byte, modrm_registers, opcode_offset
-from hardware_model.executor.state import U, set_word, word
-from hardware_model.executor.vmx_exit import field, primary, vm_exit
+from hardware_model.executor.state import U, word
+from hardware_model.executor.vmx_exit import COMPLETED, NO_EXIT, field, primary, qualified
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
 from hardware_model.vmx.controls import Primary
@@ -34,7 +34,7 @@ CR_ACCESS, DR_ACCESS, IO, RDMSR, WRMSR, TPR_BELOW_THRESHOLD = 28, 29, 30, 31, 32
 
 @inner
 def cr_exit(w, number, access, gpr):
-    return vm_exit(w, CR_ACCESS, U(number) | (U(access) << U(4)) | (U(gpr) << U(8)))
+    return qualified(w, CR_ACCESS, U(number) | (U(access) << U(4)) | (U(gpr) << U(8)))
 
 
 @inner
@@ -44,13 +44,13 @@ def gpr_value(w, number):
 
 @inner
 def cr_write(w, number):
-    """MOV to CR0, CR3, CR4 or CR8; CLTS and LMSW. True if it exited or was completed here."""
+    """MOV to CR0, CR3, CR4 or CR8; CLTS and LMSW: an exit reason, COMPLETED or NO_EXIT."""
     i, _, _ = opcode_offset(w)
     second = code_byte(w, i + 1)
     if second == U(0x06):
         if bitmaps.clts_exits(field(w, _CR0_MASK), field(w, _CR0_SHADOW)):
             return cr_exit(w, 0, CLTS, 0)
-        return False
+        return NO_EXIT
     if second == U(0x01):
         return _lmsw(w)
     reg, gpr = modrm_registers(w)
@@ -63,7 +63,7 @@ def cr_write(w, number):
         return cr_exit(w, 3, MOV_TO, gpr)
     if reg == U(8):
         return _cr8_write(w, value, gpr)
-    return False
+    return NO_EXIT
 
 
 @inner
@@ -71,8 +71,8 @@ def _lmsw(w):
     _, gpr = modrm_registers(w)
     source = gpr_value(w, gpr) & U(0xFFFF)
     if bitmaps.lmsw_exits(source, field(w, _CR0_MASK), field(w, _CR0_SHADOW)):
-        return vm_exit(w, CR_ACCESS, (U(LMSW) << U(4)) | (source << U(16)))
-    return False
+        return qualified(w, CR_ACCESS, (U(LMSW) << U(4)) | (source << U(16)))
+    return NO_EXIT
 
 
 @inner
@@ -88,12 +88,12 @@ def _cr8_write(w, value, gpr):
     if primary(w, _CR8_LOAD):
         return cr_exit(w, 8, MOV_TO, gpr)
     if not primary(w, _TPR_SHADOW) or value > U(15):
-        return False
+        return NO_EXIT
     store8(word(w, W.RAM) + field(w, _VIRTUAL_APIC) + U(0x80), value << U(4))
     bare.complete(w)
     if value < (field(w, _THRESHOLD) & U(15)):
-        return vm_exit(w, TPR_BELOW_THRESHOLD, U(0))
-    return True
+        return qualified(w, TPR_BELOW_THRESHOLD, U(0))
+    return COMPLETED
 
 
 @inner
@@ -101,7 +101,7 @@ def cr_read(w, number):
     """MOV from CR0, CR3, CR4 or CR8; SMSW is left to the machine."""
     i, _, _ = opcode_offset(w)
     if code_byte(w, i + 1) == U(0x01):
-        return False
+        return NO_EXIT
     reg, gpr = modrm_registers(w)
     real = load64(word(w, W.ENV) + U(L.ENV_CR) + U(8) * reg) if reg < U(5) else U(0)
     if reg == U(3):
@@ -115,10 +115,10 @@ def cr_read(w, number):
         if primary(w, _CR8_STORE):
             return cr_exit(w, 8, MOV_FROM, gpr)
         if not primary(w, _TPR_SHADOW):
-            return False
+            return NO_EXIT
         real = (load64(word(w, W.RAM) + field(w, _VIRTUAL_APIC) + U(0x80)) & U(0xFF)) >> U(4)
     bare.read_cr(w, real)
-    return True
+    return COMPLETED
 
 
 @inner
@@ -127,7 +127,7 @@ def dr_access(w):
     i, _, _ = opcode_offset(w)
     reg, gpr = modrm_registers(w)
     direction = U(1) if code_byte(w, i + 1) == U(0x21) else U(0)
-    return vm_exit(w, DR_ACCESS, reg | (direction << U(4)) | (gpr << U(8)))
+    return qualified(w, DR_ACCESS, reg | (direction << U(4)) | (gpr << U(8)))
 
 
 @inner
@@ -139,8 +139,8 @@ def msr_access(w):
     if primary(w, _MSR_BITMAPS_USED):
         exits = bitmaps.msr_exits(ram_words(w), field(w, _MSR_BITMAPS), number, write)
     if not exits:
-        return False
-    return vm_exit(w, WRMSR if write else RDMSR, U(0))
+        return NO_EXIT
+    return qualified(w, WRMSR if write else RDMSR, U(0))
 
 
 @inner
@@ -150,7 +150,7 @@ def port_access(w):
     if primary(w, _IO_BITMAPS_USED):
         exits = bitmaps.io_exits(ram_words(w), field(w, _IO_A), field(w, _IO_B), port, size)
     if not exits:
-        return False
+        return NO_EXIT
     i, _, _ = opcode_offset(w)
     opcode = code_byte(w, i)
     qualification = (size - U(1)) | (port << U(16))
@@ -162,4 +162,4 @@ def port_access(w):
             qualification |= U(32)
     elif opcode >= U(0xE4) and opcode <= U(0xE7):
         qualification |= U(64)
-    return vm_exit(w, IO, qualification)
+    return qualified(w, IO, qualification)

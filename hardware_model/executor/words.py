@@ -86,8 +86,9 @@ WORDS = 512
     MARKER,  # immediate of the last region marker
     OWN_SOFTWARE,  # 1: the INT n about to be delivered was executed by the guest itself, not injected
     COMPLETED,  # instructions that a VMM completed for the guest
+    VMX_REASON,  # basic exit reason of the intercept being handled
     PENDING_CLASS,  # priority class of the interrupt controller's best request, 0 when none
-) = range(80, 97)
+) = range(80, 98)
 
 # Arguments of the last event handed to Python.
 (
@@ -104,6 +105,7 @@ WORDS = 512
 ) = range(100, 110)
 
 REGISTER_RFLAGS = 25  # UC_X86_REG_EFLAGS, checked by the self-test
+CODE = 112  # two words: the instruction of the last event, see operands.py
 SCRATCH = 120  # two words for uc_reg_read and uc_reg_write
 
 

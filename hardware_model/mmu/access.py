@@ -19,7 +19,6 @@ from hardware_model.counters import CounterArray
 from hardware_model.mmu.entries import Ram
 from hardware_model.mmu.ept import EptViolation
 from hardware_model.mmu.invalidation import drop_faulting
-from hardware_model.mmu.native import inner, native
 from hardware_model.mmu.nested import drop_nested
 from hardware_model.mmu.rights import ALL_RIGHTS, Prot, page_prot
 from hardware_model.mmu.state import DESCRIPTOR_WORDS, Array, Kind, State, Status, Word
@@ -43,6 +42,7 @@ from hardware_model.mmu.tlb import (
     victim,
 )
 from hardware_model.mmu.walker import walk
+from hardware_model.native import inner, native
 
 U = np.uint64
 _DATA, _EXECUTE = U(Prot.READ | Prot.WRITE), U(Prot.EXECUTE)

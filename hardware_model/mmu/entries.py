@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hardware_model.mmu.native import inner
 from hardware_model.mmu.paging import FRAME_BITS
 from hardware_model.mmu.state import State, Word
+from hardware_model.native import inner
 
 Ram = npt.NDArray[np.uint64]
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from hardware_model import counters as declared
 from hardware_model.counters import CounterArray
-from hardware_model.mmu.native import inner, native
 from hardware_model.mmu.paging import CR3_KEEP, Cr4
 from hardware_model.mmu.state import DESCRIPTOR_WORDS, ENTRY_WORDS, State, Word
 from hardware_model.mmu.tlb import (
@@ -34,6 +33,7 @@ from hardware_model.mmu.tlb import (
     signed,
     size_shift,
 )
+from hardware_model.native import inner, native
 
 
 class InvpcidType(IntEnum):

@@ -22,7 +22,6 @@ from hardware_model.mmu.entries import (
     write_entry,
 )
 from hardware_model.mmu.ept import EptEntry, Eptp, EptViolation
-from hardware_model.mmu.native import inner
 from hardware_model.mmu.rights import DIRTY, EPT_EXECUTE, EPT_WRITE, READ
 from hardware_model.mmu.state import ENTRY_WORDS, Limit, State, Status, Word
 from hardware_model.mmu.tlb import (
@@ -39,6 +38,7 @@ from hardware_model.mmu.tlb import (
     size_shift,
     victim,
 )
+from hardware_model.native import inner
 
 U = np.uint64
 ACCESS_READ, ACCESS_WRITE, ACCESS_UPDATE = U(1), U(2), U(3)

@@ -6,12 +6,12 @@ import numpy as np
 
 from hardware_model.mmu.entries import Ram, entry_offset, read_entry
 from hardware_model.mmu.ept import EptEntry
-from hardware_model.mmu.native import inner, native
 from hardware_model.mmu.nested import ept_misconfigured
 from hardware_model.mmu.paging import Cr0, Entry
 from hardware_model.mmu.state import State, Status, Word
 from hardware_model.mmu.tlb import FRAME, NONE
 from hardware_model.mmu.walker import entry_reserved
+from hardware_model.native import inner, native
 
 U = np.uint64
 _PG, _P, _PS = U(Cr0.PG), U(Entry.P), U(Entry.PS)

@@ -6,9 +6,9 @@ from enum import IntFlag
 
 import numpy as np
 
-from hardware_model.mmu.native import inner
 from hardware_model.mmu.paging import Cr0, Cr4
 from hardware_model.mmu.state import State, Word
+from hardware_model.native import inner
 
 
 class Right(IntFlag):

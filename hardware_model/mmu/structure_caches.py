@@ -11,7 +11,6 @@ import numpy as np
 
 from hardware_model import counters as declared
 from hardware_model.counters import CounterArray
-from hardware_model.mmu.native import inner
 from hardware_model.mmu.paging import Cr0
 from hardware_model.mmu.rights import NX, USER, WRITE
 from hardware_model.mmu.state import DESCRIPTOR_WORDS, Kind, State, Word
@@ -26,6 +25,7 @@ from hardware_model.mmu.tlb import (
     size_code,
     victim,
 )
+from hardware_model.native import inner
 
 U = np.uint64
 _WP = U(Cr0.WP)

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardware_model.mmu.native import inner
 from hardware_model.mmu.paging import FRAME_BITS, Cr4
 from hardware_model.mmu.state import DESCRIPTOR_WORDS, ENTRY_WORDS, EVICTIONS, State, Word
+from hardware_model.native import inner
 
 U = np.uint64
 VALID, GLOBAL = U(1), U(2)

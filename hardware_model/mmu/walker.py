@@ -22,7 +22,6 @@ from hardware_model.mmu.entries import (
     write_entry,
 )
 from hardware_model.mmu.ept import EptViolation
-from hardware_model.mmu.native import inner
 from hardware_model.mmu.nested import (
     ACCESS_UPDATE,
     table_access,
@@ -56,6 +55,7 @@ from hardware_model.mmu.tlb import (
     size_code,
     size_shift,
 )
+from hardware_model.native import inner
 
 U = np.uint64
 _P, _RW, _US, _A, _D = U(Entry.P), U(Entry.RW), U(Entry.US), U(Entry.A), U(Entry.D)
