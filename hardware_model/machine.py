@@ -18,6 +18,7 @@ from hardware_model.devices.debug_exit import DebugExit
 from hardware_model.devices.device import Device
 from hardware_model.devices.local_apic import LocalApic
 from hardware_model.devices.uart import Uart
+from hardware_model.executor import self_test
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import NO_DEADLINE, Engine
 from hardware_model.executor.words import Event, Mode, Stop
@@ -85,6 +86,7 @@ class Machine:
     """
 
     def __init__(self, ram_bytes: int, geometry: TlbGeometry = NEHALEM) -> None:
+        self_test.check()
         self.counters = counter_table.new()
         self.mmu = mmu_state.new(geometry)
         self.mmu[mmu_state.Word.RAM_BYTES] = ram_bytes

@@ -16,8 +16,10 @@ import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
 from hardware_model import counters as counter_table
+from hardware_model.executor import build
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
+from hardware_model.executor.build import UnsupportedEngine
 from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
 from hardware_model.executor.intercepts import on_interrupt
 from hardware_model.executor.memory_access import on_tlb_miss
@@ -35,10 +37,6 @@ _EVENT_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)
 _INSTRUCTION_HOOKS = {"in": 218, "out": 500, "syscall": 699}
 
 
-class UnsupportedEngine(RuntimeError):
-    """The installed Unicorn is not the build whose internals this project knows."""
-
-
 class Engine:
     """One processor of `ram_bytes` of machine memory.
 
@@ -49,6 +47,7 @@ class Engine:
     def __init__(
         self, ram_bytes: int, mmu: np.ndarray, counters: counter_table.CounterArray
     ) -> None:
+        build.check()
         self.ram_bytes = ram_bytes
         self._raw = np.zeros(ram_bytes + PRIVATE_BYTES + PAGE, np.uint8)
         start = -self._raw.ctypes.data % PAGE
@@ -87,7 +86,7 @@ class Engine:
         self._fetched = np.zeros(len(self._all) // PAGE + 1, np.uint8)
 
     def _forget_power_on(self) -> None:
-        self.slots[:, 0] = 0
+        self.slots[: int(self.words[W.SLOT_COUNT]), 0] = 0
         self.corrections[:] = 0
         self.words[W.CLOCK] = 0
         self.counters[:] = 0
