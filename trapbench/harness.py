@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from hardware_model.executor import build
 from results import manifest
 from results.errors import ResultsError
 from results.finished import FAILED, Finished
@@ -39,8 +40,9 @@ def run_matrix(
 
     With `resume`, cells that the folder holds under the same content key are not run again, failed
     ones excepted, and no selection means the folder's own plan. `watch` sees each cell finish.
-    Raises ResultsError, SelectionError, and the errors of the packages that find workloads.
+    Raises ResultsError, SelectionError, UnsupportedEngine, and what finding workloads raises.
     """
+    build.check()
     earlier = _earlier(path, resume)
     planned = _plan(selection, earlier)
     with ResultFolder.locked(path) as folder:
