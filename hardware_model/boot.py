@@ -21,7 +21,7 @@ MAGIC = 0x54_52_41_50_42_4E_43_48  # "TRAPBNCH"
 BOOT_INFORMATION = 0x500
 GDT = 0x800
 PML4 = 0x1000
-_IDENTITY_PDPT, _KERNEL_PDPT, _DIRECTORY = 0x2000, 0x3000, 0x4000
+_IDENTITY_PDPT, _KERNEL_PDPT, DIRECTORY = 0x2000, 0x3000, 0x4000
 STACK_TOP = 0x7C00
 IMAGE_BASE = 0x100000
 KERNEL_BASE = 0xFFFFFFFF80000000
@@ -66,23 +66,39 @@ def load(memory: Memory, ram_bytes: int, image: bytes, parameters: Sequence[int]
     ValueError if the image does not fit or there are too many parameters.
     """
     if IMAGE_BASE + len(image) > ram_bytes:
-        raise ValueError(f"an image of {len(image)} bytes does not fit into {ram_bytes} bytes of RAM")
+        raise ValueError(
+            f"an image of {len(image)} bytes does not fit into {ram_bytes} bytes of RAM"
+        )
     if len(parameters) > PARAMETERS:
-        raise ValueError(f"{len(parameters)} parameters given, the boot protocol passes {PARAMETERS}")
+        raise ValueError(
+            f"{len(parameters)} parameters given, the boot protocol passes {PARAMETERS}"
+        )
     memory.write(IMAGE_BASE, image)
     padded = [*parameters, *[0] * (PARAMETERS - len(parameters))]
-    memory.write(BOOT_INFORMATION, struct.pack("<20Q", MAGIC, ram_bytes, IMAGE_BASE, len(image), *padded))
+    memory.write(
+        BOOT_INFORMATION, struct.pack("<20Q", MAGIC, ram_bytes, IMAGE_BASE, len(image), *padded)
+    )
     memory.write(GDT, struct.pack("<3Q", 0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF))
     _build_tables(memory, ram_bytes)
-    return CpuState(rip=KERNEL_BASE + IMAGE_BASE, rsp=KERNEL_BASE + STACK_TOP, cr3=PML4, gpr={7: BOOT_INFORMATION})
+    return CpuState(
+        rip=KERNEL_BASE + IMAGE_BASE,
+        rsp=KERNEL_BASE + STACK_TOP,
+        cr3=PML4,
+        gpr={7: BOOT_INFORMATION},
+    )
 
 
 def _build_tables(memory: Memory, ram_bytes: int) -> None:
     pml4 = [0] * 512
     pml4[0], pml4[511] = _IDENTITY_PDPT | _TABLE, _KERNEL_PDPT | _TABLE
     identity, kernel = [0] * 512, [0] * 512
-    identity[0] = kernel[510] = _DIRECTORY | _TABLE
+    identity[0] = kernel[510] = DIRECTORY | _TABLE
     pages = min(512, -(-ram_bytes // _PAGE_2M))
     directory = [page * _PAGE_2M | _LARGE for page in range(pages)] + [0] * (512 - pages)
-    for at, table in ((PML4, pml4), (_IDENTITY_PDPT, identity), (_KERNEL_PDPT, kernel), (_DIRECTORY, directory)):
+    for at, table in (
+        (PML4, pml4),
+        (_IDENTITY_PDPT, identity),
+        (_KERNEL_PDPT, kernel),
+        (DIRECTORY, directory),
+    ):
         memory.write(at, struct.pack("<512Q", *table))

@@ -19,7 +19,9 @@ def _installed() -> str:
         return "not installed"
 
 
-def check(installed: str | None = None, system: str | None = None, machine: str | None = None) -> None:
+def check(
+    installed: str | None = None, system: str | None = None, machine: str | None = None
+) -> None:
     """UnsupportedEngine unless version, operating system and processor are those of `layout`.
 
     The arguments replace what is found, for tests.

@@ -16,7 +16,7 @@ import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
 from hardware_model import counters as counter_table
-from hardware_model.executor import build
+from hardware_model.executor import block_entry, build
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.build import UnsupportedEngine
@@ -24,7 +24,7 @@ from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
 from hardware_model.executor.intercepts import on_interrupt
 from hardware_model.executor.memory_access import on_tlb_miss
 from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
-from hardware_model.executor.profile import CORRECTIONS, SLOT_WORDS, on_block
+from hardware_model.executor.profile import CORRECTIONS, SLOT_WORDS
 from hardware_model.executor.registers import Registers, RflagsAccess
 from hardware_model.vectors import EXCEPTION_VECTORS
 
@@ -134,7 +134,7 @@ class Engine:
         state = self.words.ctypes.data
         ctypes.c_uint64.from_address(self.cpu + L.CPU_STATE_WORDS).value = state
         ctypes.c_uint64.from_address(self.cpu + L.CPU_TLB_FILL_SLOTS[0]).value = on_tlb_miss.address
-        self._hook(unicorn.UC_HOOK_BLOCK, on_block.address)
+        self._hook(unicorn.UC_HOOK_BLOCK, block_entry.address())
         self._hook(unicorn.UC_HOOK_INTR, on_interrupt.address)
         for name, callback in (("in", on_in), ("out", on_out), ("syscall", on_syscall)):
             self._hook(unicorn.UC_HOOK_INSN, callback.address, _INSTRUCTION_HOOKS[name])

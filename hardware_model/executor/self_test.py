@@ -22,7 +22,7 @@ _CODE, _IDT, _GDT, _STACK = 0x8000, 0x3000, 0x4000, 0x7000
 _HANDLER = 0x9000
 _CUT_AT = 5
 # nop x8; mov ax, 0x5a58; mov ds, ax (#GP 0x5a58); cpuid; hlt
-_PROGRAM = bytes.fromhex("9090909090909090" "66b8585a" "8ed8" "0fa2" "f4")
+_PROGRAM = bytes.fromhex("909090909090909066b8585a8ed80fa2f4")
 _FAULT_AT, _SKIP = _CODE + 12, 2
 
 
@@ -47,7 +47,7 @@ class _Probe:
         gate = _IDT + 16 * 13
         ram[gate >> 3] = (_HANDLER & 0xFFFF) | 8 << 16 | 0x8E << 40 | (_HANDLER >> 16) << 48
         self.engine.write_code_safe(_CODE, _PROGRAM)
-        self.engine.write_code_safe(_HANDLER, bytes.fromhex("5b" "48830424" + f"{_SKIP:02x}" + "48cf"))
+        self.engine.write_code_safe(_HANDLER, bytes.fromhex("5b48830424" + f"{_SKIP:02x}" + "48cf"))
 
     def run(self) -> None:
         """Execute until HLT."""
@@ -98,5 +98,3 @@ def check() -> None:
             raise UnsupportedEngine(
                 f"unicorn {L.SUPPORTED_VERSION} does not behave as expected: {what} is {seen}, not {expected}"
             )
-
-
