@@ -1,0 +1,69 @@
+"""What a shadow entry must be, given the guest's entry: the policy's promise in one place."""
+
+from __future__ import annotations
+
+from techniques.shadow.entry_bits import FRAME, KEEP, NX, PS, RW, A, D, P
+from techniques.shadow.shadow_page import ShadowPage
+from techniques.shadow.table_index import TableIndex
+
+
+class Derivation:
+    """Derives shadow entries from guest entries; the guest's RAM has `size` bytes at `base`."""
+
+    def __init__(self, index: TableIndex, base: int, size: int) -> None:
+        self._index = index
+        self._base = base
+        self._size = size
+
+    def leaf(self, page: ShadowPage, entry: int) -> int:
+        """The shadow of leaf `entry` of the table that `page` shadows; 0 if it must not be present.
+
+        Without its accessed flag an entry has no shadow, so that its use is seen; without its dirty
+        flag, or to a traced table, the shadow is read-only.
+        """
+        if not entry & P or not entry & A:
+            return 0
+        level, mode = page.level, page.mode
+        reserved = mode.reserved_table if level == 1 else mode.reserved_large
+        frame = entry & FRAME & -(1 << 12 + 9 * (level - 1))
+        if entry & reserved[level] or frame >= self._size:
+            return 0
+        rights = self.leaf_rights(page, entry)
+        if rights & RW and level == 1 and self._index.traced(frame >> 12):
+            rights &= ~RW
+        return self.shadow_leaf(frame >> 12, level, rights)
+
+    def leaf_rights(self, page: ShadowPage, entry: int) -> int:
+        """Rights of a leaf `entry` in the table that `page` shadows, G included."""
+        rights = page.access & (entry | KEEP) | entry & (NX | page.mode.global_mask)
+        return rights if entry & D else rights & ~RW
+
+    def shadow_leaf(self, gfn: int, level: int, rights: int) -> int:
+        """A leaf shadow entry of `level` that maps guest frames from `gfn` with `rights`."""
+        entry = self._base + (gfn << 12) | P | A | rights
+        if rights & RW:
+            entry |= D
+        return entry if level == 1 else entry | PS
+
+    def leads_to(self, page: ShadowPage, entry: int, child: ShadowPage) -> bool:
+        """Whether `entry` of the table that `page` shadows may have `child` as its shadow."""
+        if not entry & P or not entry & A:
+            return False
+        if not entry & PS:
+            return (
+                not child.direct
+                and not entry & page.mode.reserved_table[page.level]
+                and child.gfn == (entry & FRAME) >> 12
+                and child.access == page.access & (entry | KEEP) | entry & NX
+            )
+        return self._is_piece_of(page, entry, child)
+
+    def _is_piece_of(self, page: ShadowPage, entry: int, child: ShadowPage) -> bool:
+        first = (entry & FRAME & -(1 << 12 + 9 * (page.level - 1))) >> 12
+        return (
+            child.direct
+            and not entry & page.mode.reserved_large[page.level]
+            and child.gfn == first
+            and child.access & ~RW == self.leaf_rights(page, entry) & ~RW
+            and not child.access & RW & ~self.leaf_rights(page, entry)
+        )

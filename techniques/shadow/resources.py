@@ -1,0 +1,41 @@
+"""What every policy works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from techniques.shadow.counts import Counts
+from techniques.shadow.flushes import Flushes
+from techniques.shadow.ports import FrameAllocator, GuestMemory, MachineMemory
+from techniques.shadow.shadow_cache import ShadowCache
+from techniques.shadow.shadow_tables import ShadowTables
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Memories, frame pool, owed flushes, counters; `reserved` entries of every shadow root."""
+
+    guest: GuestMemory
+    machine: MachineMemory
+    frames: FrameAllocator
+    flushes: Flushes
+    counts: Counts
+    reserved: Mapping[int, int]
+
+    @property
+    def base(self) -> int:
+        """Machine address of guest-physical 0."""
+        base = self.guest.machine_address(0)
+        assert base is not None
+        return base
+
+    def new_tables(self) -> ShadowTables:
+        """Entry writing for one policy."""
+        return ShadowTables(self.machine, self.base, self.flushes, self.counts)
+
+    def new_cache(self, tables: ShadowTables) -> ShadowCache:
+        """An empty set of shadow pages."""
+        return ShadowCache(
+            self.machine, self.frames, tables, self.flushes, self.counts, self.reserved
+        )
