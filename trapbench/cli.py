@@ -9,6 +9,8 @@ import traceback
 
 import click
 
+from trapbench.errors import is_ours
+
 #: Command name to the module that defines it; the function has the module's name.
 _COMMANDS = {
     "list": "trapbench.commands.list_",
@@ -16,9 +18,6 @@ _COMMANDS = {
     "show": "trapbench.commands.show",
     "diff": "trapbench.commands.diff",
 }
-
-#: The packages whose exceptions are sentences for the user; any other exception is a defect.
-_OURS = frozenset({"hardware_model", "techniques", "workloads", "results", "trapbench"})
 
 EXIT_CELLS_FAILED = 1
 EXIT_USER_ERROR = 2
@@ -70,11 +69,7 @@ def invoke(arguments: list[str]) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}")
     except Exception as error:
-        return _fail(str(error)) if _is_ours(error) else _defect()
-
-
-def _is_ours(error: Exception) -> bool:
-    return any(kind.__module__.partition(".")[0] in _OURS for kind in type(error).__mro__)
+        return _fail(str(error)) if is_ours(error) else _defect()
 
 
 def _fail(message: str) -> int:

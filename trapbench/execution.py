@@ -10,6 +10,7 @@ import techniques
 import workloads
 from results.finished import CONSOLE_TAIL, FAILED, SKIPPED, Finished, HotExit
 from results.planned import Planned
+from trapbench.errors import is_ours
 
 
 def execute(planned: Planned) -> Finished:
@@ -25,9 +26,13 @@ def _observe(planned: Planned) -> Finished:
     except techniques.Skipped as skipped:
         return Finished(planned.cell, planned.key, SKIPPED, str(skipped))
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        notes = traceback.format_exc()
+        kind, notes = ("", "") if is_ours(error) else (_kind(error), traceback.format_exc())
+        reason = " ".join(f"{kind}{error}".split())
         return Finished(planned.cell, planned.key, FAILED, reason, notes=notes)
+
+
+def _kind(error: Exception) -> str:
+    return f"defect of the model, {type(error).__name__}: "
 
 
 def _run(planned: Planned) -> techniques.Outcome:

@@ -12,7 +12,8 @@ import workloads
 from hardware_model import presets
 from results.cell import Cell, KnobValue, canonical_knobs
 from trapbench import knob_settings
-from trapbench.errors import unknown
+from trapbench.errors import SelectionError, unknown
+from workloads import Workload
 
 SIZES = ("small", "standard", "large")
 IO_MODELS = ("emulated",)
@@ -36,7 +37,7 @@ class Selection:
     budget: int | None = None
 
     def cells(self) -> Iterator[tuple[Cell, str]]:
-        """Each selected cell, and what finds its workload again; SelectionError if unknown."""
+        """Each selected cell, and what finds its workload again; errors name what is unknown."""
         sources = self._sources()
         knobs = self._knobs()
         _check("size", [self.size], SIZES)
@@ -59,21 +60,20 @@ class Selection:
             return [(workload.name, workload.name) for workload in suite]
         found: dict[str, str] = {}
         for asked in self.workloads:
-            family = [workload.name for workload in suite if workload.family == asked]
-            found.update({name: name for name in family} or dict([_find(asked)]))
+            family = [workload for workload in suite if workload.family == asked]
+            for workload in family or [workloads.find(asked)]:
+                source = _source(workload)
+                if found.setdefault(workload.name, source) != source:
+                    raise SelectionError(f"{asked} is called {workload.name}, as another one is")
         return list(found.items())
 
 
-def _find(asked: str) -> tuple[str, str]:
-    path = Path(asked)
-    source = str(path.resolve()) if path.is_file() else asked
-    try:
-        return workloads.find(source).name, source
-    except workloads.UnknownWorkload:
-        families = {workload.family for workload in workloads.all()}
-        raise unknown(
-            "workload", asked, families | {workload.name for workload in workloads.all()}
-        ) from None
+def _source(workload: Workload) -> str:
+    """What finds the workload again from any folder: its name in the suite, else its path."""
+    if workload in workloads.all():
+        return workload.name
+    variant = workload.name.partition("@")[2]
+    return f"{workload.path.resolve()}{'@' if variant else ''}{variant}"
 
 
 def _geometry(asked: str) -> str:

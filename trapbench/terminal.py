@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 #: Columns for output that no terminal limits.
-_PIPED_WIDTH = 240
+_PIPED_WIDTH = 1000
 
 Content = str | Text
 

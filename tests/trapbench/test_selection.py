@@ -11,7 +11,6 @@ import workloads
 from results.cell import Cell
 from trapbench import planning
 from trapbench.content_key import content_key
-from trapbench.errors import SelectionError
 from trapbench.selection import Selection
 
 
@@ -47,7 +46,7 @@ def test_a_knob_makes_another_cell() -> None:
 
 
 def test_a_missing_file_is_an_unknown_workload(tmp_path: Path) -> None:
-    with pytest.raises(SelectionError, match=r"nothing\.asm"):
+    with pytest.raises(workloads.UnknownWorkload, match=r"nothing\.asm"):
         list(Selection(["native"], [str(tmp_path / "nothing.asm")]).cells())
 
 
