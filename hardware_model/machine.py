@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from hardware_model import counters as counter_table
 from hardware_model.boot import BOOT_TSS, NO_LDT, CpuState
 from hardware_model.cpu.processor import Processor
@@ -23,6 +25,7 @@ from hardware_model.executor import words as W
 from hardware_model.executor.engine import NO_DEADLINE, Engine
 from hardware_model.executor.words import Event, Mode, Stop
 from hardware_model.memory import MachineMemory
+from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
 from hardware_model.profile import Profile
@@ -174,6 +177,17 @@ class Machine:
         """End the run once the current event is handled."""
         self._end = self._end or reason
         self.engine.stop(Stop.REQUESTED)
+
+    def invalidate_page(self, linear: int) -> None:
+        """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag go, global ones too."""
+        self.processor.load_mmu_registers()
+        invalidation.invlpg(self.mmu, self.counters, np.uint64(linear))
+        self.engine.flush_tlb()
+
+    def flush_tlb(self) -> None:
+        """Every translation of the current tag goes, global ones included."""
+        invalidation.flush_vpid(self.mmu, self.counters, self.mmu[mmu_state.Word.VPID])
+        self.engine.flush_tlb()
 
     def retire_emulated(self) -> None:
         """A VMM completed the instruction at hand for its guest: one unit of time, and the STI shadow is gone."""

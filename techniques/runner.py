@@ -12,9 +12,11 @@ import numpy as np
 from hardware_model import counters as counter_table
 from hardware_model import presets
 from hardware_model.machine import End, Machine, MachineError
+from hardware_model.mmu.tables import TableError
 from techniques.guest import GuestImage
 from techniques.knobs import Value, resolve
 from techniques.registry import find
+from techniques.shadow import ShadowError
 from techniques.technique import GuestError, Technique
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def run_guest(
     try:
         end = guest.run(budget or workload.budget or DEFAULT_BUDGET)
         status, reason = _verdict(end, guest)
-    except (GuestError, MachineError, IndexError) as error:
+    except (GuestError, MachineError, ShadowError, TableError, IndexError) as error:
         status, reason = "failed", str(error)
     return _outcome(guest, region, status, reason)
 

@@ -140,7 +140,9 @@ def write_msr(vmm: Hvm) -> None:
     vmm.machine.counters[_EMULATE] += 1
     gpr = vmm.machine.registers.gpr
     value = (int(gpr[2]) & 0xFFFFFFFF) << 32 | int(gpr[0]) & 0xFFFFFFFF
-    if vmm.machine.processor.write_msr(int(gpr[1]) & 0xFFFFFFFF, value):
+    number = int(gpr[1]) & 0xFFFFFFFF
+    if vmm.machine.processor.write_msr(number, value):
+        vmm.msr_written(number, value)
         vmm.vmx.skip_instruction()
     else:
         vmm.inject(GENERAL_PROTECTION, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.machine import Machine
 from hardware_model.vmx.controls import Primary, Secondary
@@ -18,8 +17,9 @@ from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
 
 PAGE_FAULT = 14
+EFER = 0xC0000080
 _PAGE_FAULT_BITMAP = 1 << PAGE_FAULT
-_WP = 1 << 16
+_WP, _AC = 1 << 16, 1 << 18
 POLICY = Knob(
     "shadow.policy",
     "trace",
@@ -83,7 +83,7 @@ class HvmShadow(Hvm):
 
     def page_fault(self, error: int, linear: int) -> None:
         """Hidden fault, true fault, traced write, or device register."""
-        match self.pager.on_page_fault(linear, error):
+        match self.pager.on_page_fault(linear, error, bool(self.machine.registers.rflags & _AC)):
             case Filled():
                 pass
             case GuestFault(error_code=code, va=va):
@@ -93,6 +93,12 @@ class HvmShadow(Hvm):
                 self.emulator.store()
             case DeviceAccess(gpa=gpa):
                 self.emulator.device_access(gpa)
+
+    def msr_written(self, number: int, value: int) -> None:
+        """EFER.NXE changes what the guest's tables mean."""
+        if number == EFER:
+            self.pager.on_efer_write(value)
+            self.vmx.write(Field.GUEST_CR3, self.pager.root)
 
     def invalidate_page(self, linear: int) -> None:
         """INVLPG by the guest."""

@@ -77,6 +77,9 @@ class Hvm(Technique):
         """An EPT violation exited."""
         raise GuestError(f"EPT violation at guest-physical {gpa:#x} without EPT")
 
+    def msr_written(self, number: int, value: int) -> None:
+        """The guest wrote an MSR."""
+
     def invalidate_page(self, linear: int) -> None:
         """The guest executed INVLPG."""
 
