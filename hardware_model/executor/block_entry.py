@@ -12,7 +12,7 @@ from llvmlite import binding
 
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.profile import SLOT_ATTENTION, on_block
+from hardware_model.executor.profile import SLOT_ATTENTION, SLOT_FLAGS, on_block
 
 _IR = f"""
 define void @enter_block(i64 %uc, i64 %pc, i32 %size, i64 %state) {{
@@ -52,8 +52,10 @@ ready:
   %attention_at = add i64 %slot, {8 * SLOT_ATTENTION}
   %attention_ptr = inttoptr i64 %attention_at to i64*
   %attention = load i64, i64* %attention_ptr
-  %count32 = lshr i32 %shape, 16
-  %count = zext i32 %count32 to i64
+  %units_at = add i64 %slot, {8 * SLOT_FLAGS + 4}
+  %units_ptr = inttoptr i64 %units_at to i32*
+  %units = load i32, i32* %units_ptr
+  %count = zext i32 %units to i64
   %clock_at = add i64 %state, {8 * W.CLOCK}
   %clock_ptr = inttoptr i64 %clock_at to i64*
   %clock = load i64, i64* %clock_ptr

@@ -80,6 +80,55 @@ def code_address(w, tb, pc):
 
 
 @inner
+def units_of(w, tb, pc):
+    """Virtual time that the instruction at `pc` of block `tb` takes: 1, but in a VMM's code region what its map says.
+
+    A binary translator's code takes more, or fewer, instructions than the guest's; its map has, at the first byte of each
+    of its instructions, the number of guest instructions that retire with it.
+    """
+    offset = code_address(w, tb, pc) - word(w, W.RAM) - word(w, W.TIME_MAP_BASE)
+    if offset >= word(w, W.TIME_MAP_BYTES):
+        return U(1)
+    return load8(word(w, W.TIME_MAP) + offset)
+
+
+@inner
+def mapped(w, tb):
+    """Whether block `tb` lies in a VMM's code region."""
+    offset = code_address(w, tb, load64(tb)) - word(w, W.RAM) - word(w, W.TIME_MAP_BASE)
+    return offset < word(w, W.TIME_MAP_BYTES)
+
+
+@inner
+def units_before(w, tb, index):
+    """Virtual time of the first `index` instructions of block `tb`."""
+    if not mapped(w, tb):
+        return U(index)
+    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
+    start = load64(tb)
+    total = U(0)
+    for _ in range(index):
+        delta, at = read_sleb(at)
+        start = U(np.int64(start) + delta)
+        total += units_of(w, tb, start)
+        _, at = read_sleb(at)
+        _, at = read_sleb(at)
+    return total
+
+
+@inner
+def instructions_for(w, tb, units):
+    """The least number of instructions of block `tb` that take `units` of virtual time."""
+    if not mapped(w, tb):
+        return units
+    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
+    for index in range(n):
+        if units_before(w, tb, index + 1) >= units:
+            return U(index + 1)
+    return U(n)
+
+
+@inner
 def find_marker(w, tb):
     """Index of the first region marker among the instructions of block `tb`, NO_MARKER if there is none."""
     n = np.int64(load16(tb + U(L.TB_ICOUNT)))

@@ -6,7 +6,7 @@ region marker, is cut there: the engine is asked for a block of exactly that man
 retired instruction under every technique.
 
 Slot (8 words): executions, first instruction's linear address, machine address, size | icount << 16 | cflags << 32,
-attention flags, offset of the code's copy, index of the first marker, block flags.
+attention flags, offset of the code's copy, index of the first marker, block flags | units of time << 32.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from hardware_model.executor.blocks import (
     find_block,
     find_marker,
     instruction_index,
+    instructions_for,
     marker_at,
+    units_before,
 )
 from hardware_model.executor.intrinsics import (
     address_of,
@@ -95,7 +97,8 @@ def new_slot(w, tb):
     store64(slot + U(8 * SLOT_ATTENTION), attention)
     store64(slot + U(8 * SLOT_CODE), code)
     store64(slot + U(8 * SLOT_MARKER), marker)
-    store64(slot + U(8 * SLOT_FLAGS), load32(tb + U(L.TB_FLAGS)))
+    units = units_before(w, tb, np.int64(icount))
+    store64(slot + U(8 * SLOT_FLAGS), load32(tb + U(L.TB_FLAGS)) | (units << U(32)))
     store64(tb + U(L.TB_ORIGINAL), slot)
     return slot
 
@@ -137,7 +140,8 @@ def rewind(w, pc):
     set_word(w, W.INSTRUCTION_LENGTH, following - pc if index < n else U(0))
     set_word(w, W.RETIRE_INDEX, U(index))
     if index < n:
-        set_word(w, W.CLOCK, word(w, W.CLOCK) - U(n - index))
+        units = units_before(w, tb, n) - units_before(w, tb, index)
+        set_word(w, W.CLOCK, word(w, W.CLOCK) - units)
         record(w, load64(tb + U(L.TB_ORIGINAL)), U(index), ABORTED)
 
 
@@ -214,12 +218,12 @@ def attend(w, tb, slot, pc, n):
         set_word(w, W.MARKER, marker_at(w, tb, pc))
         set_word(w, W.CURRENT_TB, U(0))
         call_event(word(w, W.F_EVENT), U(W.Event.MARKER))
-        if n > U(1):
+        if load16(tb + U(L.TB_ICOUNT)) > U(1):
             cut_block(w, pc, U(1))
     elif marker != NO_MARKER and not limited:
-        cut_block(w, pc, min(marker, room))
+        cut_block(w, pc, min(marker, instructions_for(w, tb, room)))
     if n > room:
-        cut_block(w, pc, room)
+        cut_block(w, pc, instructions_for(w, tb, room))
 
 
 @inner
@@ -243,7 +247,7 @@ def enter_block(w, pc, size):
         slot = new_slot(w, tb)
         if slot == U(0):
             give_up(w, pc, W.Stop.PROFILE_FULL)
-    n = load16(tb + U(L.TB_ICOUNT))
+    n = load32(slot + U(8 * SLOT_FLAGS + 4))
     clock = word(w, W.CLOCK) + n
     if clock > word(w, W.DEADLINE) or load64(slot + U(8 * SLOT_ATTENTION)) != U(0):
         attend(w, tb, slot, pc, n)

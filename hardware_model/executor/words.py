@@ -31,7 +31,10 @@ WORDS = 512
     VMCS,  # current VMCS page; 0 outside VMX operation
     REASON_COUNTERS,  # counter index by basic exit reason
     VECTOR_COUNTERS,  # counter index by exception vector: delivered, then trapped
-) = range(20)
+    TIME_MAP,  # see blocks.units_of: one byte for each byte of a code region of a VMM
+    TIME_MAP_BASE,  # machine address of that region
+    TIME_MAP_BYTES,  # its size; 0: there is none
+) = range(23)
 
 # Functions of the engine, by address.
 (

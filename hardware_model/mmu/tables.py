@@ -85,9 +85,15 @@ class RadixTables:
             )
         level = (PAGE_SHIFTS[page_size] - 12) // 9 + 1
         leaf = flags | (self.large_flag if level > 1 else 0)
-        for done in range(0, length, page_size):
+        done = 0
+        while done < length:  # one run of entries of one table at a time
             self._grow(address + done, level)
-            self.write(self.entry_address(address + done, level), (target + done) | leaf)
+            where = self.entry_address(address + done, level)
+            entries = min(512 - (where >> 3 & 511), (length - done) // page_size)
+            first = (where + self._offset) >> 3
+            frames = np.arange(entries, dtype=np.uint64) * np.uint64(page_size)
+            self._memory[first : first + entries] = frames + np.uint64((target + done) | leaf)
+            done += entries * page_size
 
     def _grow(self, address: int, level: int) -> None:
         for above in range(4, level, -1):

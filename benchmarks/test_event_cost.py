@@ -1,0 +1,65 @@
+"""Host cost of one event: exits handled in Python, and events that native code handles alone."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.loops import RAM, Loop, accounted_machine, image
+from hardware_model.executor.words import Mode
+from hardware_model.machine import End, Machine
+from techniques.hvm.ept_memory import HvmEpt
+from techniques.hvm.shadow_memory import HvmShadow
+from techniques.knobs import resolve
+from techniques.technique import Technique
+
+TIMES = 20_000
+EXITS = {
+    "cpuid": (HvmEpt, "push rcx; xor eax, eax; cpuid; pop rcx"),
+    "port-in": (HvmEpt, "in al, 0x80"),
+    "rdmsr": (HvmEpt, "push rcx; mov ecx, 0xc0000082; rdmsr; pop rcx"),
+    "mov-cr3": (HvmShadow, "mov rax, cr3; mov cr3, rax"),
+    "invlpg": (HvmShadow, "invlpg [rdi]"),
+}
+NATIVE = {"mov-cr3": "mov rax, cr3; mov cr3, rax", "rdtsc": "rdtsc", "invlpg": "invlpg [rdi]", "mov-cr8": "mov cr8, rax"}
+
+
+def seconds(body: str, times: int, technique: type[Technique] | None) -> float:
+    """Run the loop on the bare machine (`technique` None) or as a guest."""
+    loop = Loop("event", body, times, 0.0)
+    begin: float
+    if technique is None:
+        machine, memory = accounted_machine()
+        machine.load_state(loop.load(memory))
+        begin = time.perf_counter()
+        assert machine.run(Mode.BARE) is End.HALTED
+        return time.perf_counter() - begin
+    guest = technique(Machine(technique.vmm_bytes + RAM), image(loop), resolve(technique.name, technique.knobs, {}))
+    begin = time.perf_counter()
+    assert guest.run(None) is End.HALTED
+    return time.perf_counter() - begin
+
+
+def microseconds_per_event(body: str, technique: type[Technique] | None) -> float:
+    """Slope between two loop lengths, so that set-up does not count."""
+    short, long = seconds(body, TIMES // 10, technique), seconds(body, TIMES, technique)
+    return (long - short) / (TIMES - TIMES // 10) * 1e6
+
+
+@pytest.mark.parametrize("name", EXITS)
+def test_exit_handled_in_python(benchmark: BenchmarkFixture, name: str) -> None:
+    technique, body = EXITS[name]
+    cost = min(microseconds_per_event(body, technique) for _ in range(3))
+    benchmark.extra_info["microseconds"] = round(cost, 2)
+    benchmark.pedantic(lambda: seconds(body, TIMES, technique), rounds=1)
+    print(f"\n{technique.name} {name}: {cost:.2f} us (aim 10)", end="")
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_event_handled_natively(benchmark: BenchmarkFixture, name: str) -> None:
+    cost = min(microseconds_per_event(NATIVE[name], None) for _ in range(3))
+    benchmark.extra_info["microseconds"] = round(cost, 3)
+    benchmark.pedantic(lambda: seconds(NATIVE[name], TIMES, None), rounds=1)
+    print(f"\nnative {name}: {cost:.3f} us (aim 1)", end="")

@@ -1,0 +1,88 @@
+"""Host speed of the fully accounted machine against the bare engine, side by side in one process.
+
+Absolute times vary with the host; the ratios are what counts. Each ratio is the median of interleaved pairs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.loops import LOOPS, RAM, Loop, accounted_machine, image
+from hardware_model.executor.bare_engine import BareEngine
+from hardware_model.executor.words import Mode
+from hardware_model.machine import End, Machine
+from techniques.hvm.ept_memory import HvmEpt
+from techniques.hvm.shadow_memory import HvmShadow
+from techniques.knobs import resolve
+from techniques.technique import Technique
+
+PAIRS = 5
+
+
+def bare_seconds(loop: Loop) -> float:
+    """Time of the loop on the engine alone."""
+    engine = BareEngine(RAM)
+    return engine.run(loop.load(engine))
+
+
+def accounted_seconds(loop: Loop) -> tuple[float, Machine]:
+    """Time of the loop on the machine with virtual time, block profile, own MMU and modelled TLBs."""
+    machine, memory = accounted_machine()
+    machine.load_state(loop.load(memory))
+    begin = time.perf_counter()
+    assert machine.run(Mode.BARE) is End.HALTED
+    return time.perf_counter() - begin, machine
+
+
+def virtualized_seconds(loop: Loop, technique: type[Technique]) -> float:
+    """Time of the loop as a guest, set-up included."""
+    machine = Machine(technique.vmm_bytes + RAM)
+    guest = technique(machine, image(loop), resolve(technique.name, technique.knobs, {}))
+    begin = time.perf_counter()
+    assert guest.run(None) is End.HALTED
+    return time.perf_counter() - begin
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.name)
+def test_accounted_speed_relative_to_the_bare_engine(benchmark: BenchmarkFixture, loop: Loop) -> None:
+    pairs = [(bare_seconds(loop), accounted_seconds(loop)) for _ in range(PAIRS)]
+    ratio = statistics.median(bare / accounted for bare, (accounted, _) in pairs)
+    machine = pairs[-1][1][1]
+    benchmark.extra_info.update(
+        ratio_to_bare=round(ratio, 3),
+        floor=loop.floor,
+        million_instructions_per_second=round(machine.instructions / pairs[-1][1][0] / 1e6),
+    )
+    benchmark.pedantic(lambda: accounted_seconds(loop), rounds=1)
+    print(f"\n{loop.name}: accounted/bare = {ratio:.2f} (aim {loop.floor})", end="")
+
+
+@pytest.mark.parametrize("technique", [HvmEpt, HvmShadow], ids=lambda technique: str(technique.name))
+def test_virtualized_speed_relative_to_native(
+    benchmark: BenchmarkFixture, technique: type[Technique]
+) -> None:
+    loop = LOOPS[3]
+    ratio = statistics.median(
+        accounted_seconds(loop)[0] / virtualized_seconds(loop, technique) for _ in range(PAIRS)
+    )
+    benchmark.extra_info["ratio_to_native"] = round(ratio, 3)
+    benchmark.pedantic(lambda: virtualized_seconds(loop, technique), rounds=1)
+    print(f"\n{technique.name}: native/virtualized = {ratio:.2f}", end="")
+
+
+def test_python_block_hook_relative_to_the_bare_engine(benchmark: BenchmarkFixture) -> None:
+    loop = LOOPS[3]
+
+    def hooked() -> float:
+        engine = BareEngine(RAM)
+        engine.count_with_python_hook()
+        return engine.run(Loop(loop.name, loop.body, loop.times // 100, loop.floor).load(engine)) * 100
+
+    ratio = bare_seconds(loop) / hooked()
+    benchmark.extra_info["ratio_to_bare"] = round(ratio, 4)
+    benchmark.pedantic(hooked, rounds=1)
+    print(f"\nPython block hook/bare = {ratio:.4f}", end="")
