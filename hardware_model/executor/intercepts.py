@@ -98,6 +98,9 @@ def dispatch(w, code):
         if reason == NO_EXIT:
             bare.execute(w, code)
     elif mode == U(W.Mode.DEPRIVILEGED):
+        if code == U(I.CPUID) or code == U(I.RDTSC) or code == U(I.RDTSCP):
+            bare.execute(w, code)  # no trap below CPL 0, or none while CR4.TSD is clear
+            return
         vector = code - U(I.EXCEPTION) if code >= U(I.EXCEPTION) and code < U(I.INTR) else U(0x100)
         trap(w, code, vector)
     else:

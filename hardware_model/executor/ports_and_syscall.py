@@ -117,9 +117,9 @@ def system_call(w):
     env = word(w, W.ENV)
     if (load64(env + U(L.ENV_EFER)) & U(1)) == U(0):
         call_piip(word(w, W.F_RAISE_EXCEPTION), env, INVALID_OPCODE, U(0), U(0))
+    count(w, _SYSCALL, 1)
     if word(w, W.MODE) == U(W.Mode.DEPRIVILEGED):
         call_pipp(word(w, W.F_VMEXIT), env, U(W.Intercept.SYSCALL), U(0), U(0))
-    count(w, _SYSCALL, 1)
     flags = read_rflags(w)
     store64(env + U(8), load64(env + U(L.ENV_EIP)) + U(2))
     store64(env + U(8 * 11), flags)
