@@ -158,8 +158,8 @@ class Emulator:
                 gpr[number] = (int(gpr[number]) + step) & _MASK
         if not instruction.has_rep_prefix:
             return self.complete(instruction.len)
-        gpr[_RCX] = (int(gpr[_RCX]) - 1) & _MASK
-        return self.complete(0)
+        left = gpr[_RCX] = (int(gpr[_RCX]) - 1) & _MASK
+        return self.complete(0 if left else instruction.len)
 
     def string_port(self, access: IoInstruction) -> None:
         """One iteration of INS or OUTS."""

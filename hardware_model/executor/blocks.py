@@ -160,6 +160,34 @@ def marker_at(w, tb, pc):
 
 
 @inner
+def repeat_mask(w, tb):
+    """The bits of RCX that count, if block `tb` is one repeated string instruction; else 0."""
+    repeated = False
+    mask = U(0)
+    if load16(tb + U(L.TB_ICOUNT)) != U(1):
+        return mask
+    mask = ~mask
+    opcode = U(0)
+    for i in range(np.int64(load16(tb + U(L.TB_SIZE)))):
+        opcode = load8(code_address(w, tb, load64(tb) + U(i)))
+        if opcode == U(0xF2) or opcode == U(0xF3):
+            repeated = True
+        elif opcode == U(0x67):
+            mask = U(0xFFFFFFFF)
+        elif opcode != U(0x66) and (opcode & U(0xF0)) != U(0x40) and not segment_prefix(opcode):
+            break
+    moves = opcode >= U(0xA4) and opcode <= U(0xA7)
+    if repeated and (moves or (opcode >= U(0xAA) and opcode <= U(0xAF))):
+        return mask
+    return U(0)
+
+
+@inner
+def segment_prefix(byte):
+    return (byte & U(0xE7)) == U(0x26) or byte == U(0x64) or byte == U(0x65)
+
+
+@inner
 def find_block(w, pc, size):
     """The block being entered at `pc`, from the engine's hash table; it is put into the jump cache for the next time."""
     cpu = word(w, W.CPU)

@@ -25,8 +25,10 @@ from hardware_model.executor.blocks import (
     find_block,
     find_marker,
     instruction_index,
+    instruction_start,
     instructions_for,
     marker_at,
+    repeat_mask,
     units_before,
 )
 from hardware_model.executor.intrinsics import (
@@ -59,6 +61,8 @@ SLOT_BYTES = U(64)
 ) = range(8)
 ATTENTION_LIMITED = U(1)
 ATTENTION_MARKER = U(2)
+ATTENTION_REPEAT = U(4)
+ATTENTION_REPEAT_ECX = U(8)
 CORRECTIONS = (
     1 << 16
 )  # pairs of words: key (slot index << 11 | what << 10 | instruction) + 1, times
@@ -87,6 +91,9 @@ def new_slot(w, tb):
         attention |= ATTENTION_LIMITED
     if marker != NO_MARKER:
         attention |= ATTENTION_MARKER
+    counting = repeat_mask(w, tb)
+    if counting != U(0):
+        attention |= ATTENTION_REPEAT if counting == ~U(0) else ATTENTION_REPEAT_ECX
     store64(slot, U(0))
     store64(slot + U(8 * SLOT_PC), pc)
     store64(
@@ -235,6 +242,18 @@ def give_up(w, pc, reason):
 
 
 @inner
+def repeat_is_over(w, attention, pc):
+    """The engine enters a repeated string instruction once more to find its count at 0: that is no iteration."""
+    count = load64(word(w, W.ENV) + U(8))
+    if (attention & ATTENTION_REPEAT_ECX) != U(0):
+        count &= U(0xFFFFFFFF)
+    tb = word(w, W.CURRENT_TB)
+    if count != U(0) or tb == U(0):
+        return False
+    return instruction_start(tb, np.int64(load16(tb + U(L.TB_ICOUNT))) - 1) == pc
+
+
+@inner
 def enter_block(w, pc, size):
     cpu = word(w, W.CPU)
     tb = load64(cpu + CPU_CACHE + U(8) * cache_index(pc))
@@ -249,7 +268,11 @@ def enter_block(w, pc, size):
             give_up(w, pc, W.Stop.PROFILE_FULL)
     n = load32(slot + U(8 * SLOT_FLAGS + 4))
     clock = word(w, W.CLOCK) + n
-    if clock > word(w, W.DEADLINE) or load64(slot + U(8 * SLOT_ATTENTION)) != U(0):
+    attention = load64(slot + U(8 * SLOT_ATTENTION))
+    if clock > word(w, W.DEADLINE) or attention != U(0):
+        if attention >= ATTENTION_REPEAT and repeat_is_over(w, attention, pc):
+            set_word(w, W.CURRENT_TB, U(0))
+            return
         attend(w, tb, slot, pc, n)
         clock = word(w, W.CLOCK) + n
     store64(slot, load64(slot) + U(1))
