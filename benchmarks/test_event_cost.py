@@ -23,7 +23,12 @@ EXITS = {
     "mov-cr3": (HvmShadow, "mov rax, cr3; mov cr3, rax"),
     "invlpg": (HvmShadow, "invlpg [rdi]"),
 }
-NATIVE = {"mov-cr3": "mov rax, cr3; mov cr3, rax", "rdtsc": "rdtsc", "invlpg": "invlpg [rdi]", "mov-cr8": "mov cr8, rax"}
+NATIVE = {
+    "mov-cr3": "mov rax, cr3; mov cr3, rax",
+    "rdtsc": "rdtsc",
+    "invlpg": "invlpg [rdi]",
+    "mov-cr8": "mov cr8, rax",
+}
 
 
 def seconds(body: str, times: int, technique: type[Technique] | None) -> float:
@@ -36,7 +41,11 @@ def seconds(body: str, times: int, technique: type[Technique] | None) -> float:
         begin = time.perf_counter()
         assert machine.run(Mode.BARE) is End.HALTED
         return time.perf_counter() - begin
-    guest = technique(Machine(technique.vmm_bytes + RAM), image(loop), resolve(technique.name, technique.knobs, {}))
+    guest = technique(
+        Machine(technique.vmm_bytes + RAM),
+        image(loop),
+        resolve(technique.name, technique.knobs, {}),
+    )
     begin = time.perf_counter()
     assert guest.run(None) is End.HALTED
     return time.perf_counter() - begin

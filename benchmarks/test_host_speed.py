@@ -48,7 +48,9 @@ def virtualized_seconds(loop: Loop, technique: type[Technique]) -> float:
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.name)
-def test_accounted_speed_relative_to_the_bare_engine(benchmark: BenchmarkFixture, loop: Loop) -> None:
+def test_accounted_speed_relative_to_the_bare_engine(
+    benchmark: BenchmarkFixture, loop: Loop
+) -> None:
     pairs = [(bare_seconds(loop), accounted_seconds(loop)) for _ in range(PAIRS)]
     ratio = statistics.median(bare / accounted for bare, (accounted, _) in pairs)
     machine = pairs[-1][1][1]
@@ -61,7 +63,9 @@ def test_accounted_speed_relative_to_the_bare_engine(benchmark: BenchmarkFixture
     print(f"\n{loop.name}: accounted/bare = {ratio:.2f} (aim {loop.floor})", end="")
 
 
-@pytest.mark.parametrize("technique", [HvmEpt, HvmShadow], ids=lambda technique: str(technique.name))
+@pytest.mark.parametrize(
+    "technique", [HvmEpt, HvmShadow], ids=lambda technique: str(technique.name)
+)
 def test_virtualized_speed_relative_to_native(
     benchmark: BenchmarkFixture, technique: type[Technique]
 ) -> None:
@@ -80,7 +84,9 @@ def test_python_block_hook_relative_to_the_bare_engine(benchmark: BenchmarkFixtu
     def hooked() -> float:
         engine = BareEngine(RAM)
         engine.count_with_python_hook()
-        return engine.run(Loop(loop.name, loop.body, loop.times // 100, loop.floor).load(engine)) * 100
+        return (
+            engine.run(Loop(loop.name, loop.body, loop.times // 100, loop.floor).load(engine)) * 100
+        )
 
     ratio = bare_seconds(loop) / hooked()
     benchmark.extra_info["ratio_to_bare"] = round(ratio, 4)

@@ -75,7 +75,10 @@ _MMU = _group(
         "walk.ept_violation": "page walks that ended in an EPT violation",
         "walk.ept_misconfiguration": "page walks that ended in an EPT misconfiguration",
         "walk.reference": "page-table entries read by page walks, guest and EPT dimension together",
-        **{f"walk.reference.guest.l{n}": f"{e}s of the guest dimension read by walks" for n, e in _LEVELS.items()},
+        **{
+            f"walk.reference.guest.l{n}": f"{e}s of the guest dimension read by walks"
+            for n, e in _LEVELS.items()
+        },
         **{f"walk.reference.ept.l{n}": f"EPT {e}s read by walks" for n, e in _LEVELS.items()},
         "walk.ad_update": "page-table entries in which walks set accessed or dirty bits",
         "psc.pml4e.hit": "walks that started from a cached PML4E",
@@ -156,17 +159,35 @@ _VMM = _group(
 
 COUNTERS: tuple[Counter, ...] = (
     *_CPU,
-    *(Counter(f"insn.{c.name}", "instructions", "insn", f"{c.doc}, executed by the engine") for c in INSTRUCTION_CLASSES),
     *(
-        Counter(f"exception.{v.mnemonic}", "events", "cpu", f"{v.name} delivered through the guest's own IDT")
+        Counter(f"insn.{c.name}", "instructions", "insn", f"{c.doc}, executed by the engine")
+        for c in INSTRUCTION_CLASSES
+    ),
+    *(
+        Counter(
+            f"exception.{v.mnemonic}",
+            "events",
+            "cpu",
+            f"{v.name} delivered through the guest's own IDT",
+        )
         for v in EXCEPTION_VECTORS
     ),
     *_MMU,
     *_VMX,
-    *(Counter(f"exit.{r.name}", "events", "vmx", f"VM exits with basic reason {r.number}: {r.doc}") for r in EXIT_REASONS),
+    *(
+        Counter(
+            f"exit.{r.name}", "events", "vmx", f"VM exits with basic reason {r.number}: {r.doc}"
+        )
+        for r in EXIT_REASONS
+    ),
     *_TRAP,
     *(
-        Counter(f"trap.{v.mnemonic}", "events", "trap", f"{v.name} of a deprivileged guest taken by the VMM")
+        Counter(
+            f"trap.{v.mnemonic}",
+            "events",
+            "trap",
+            f"{v.name} of a deprivileged guest taken by the VMM",
+        )
         for v in EXCEPTION_VECTORS
     ),
     *_SHADOW,

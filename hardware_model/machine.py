@@ -166,12 +166,7 @@ class Machine:
         self._end = None
         self.words[W.MODE] = mode
         self.set_deadline()
-        while True:
-            stop = self.engine.run(self._on_event)
-            if stop is Stop.PROFILE_FULL:
-                self.profile.harvest()
-                continue
-            return self._reason(stop)
+        return self._reason(self.engine.run(self._on_event))
 
     def end(self, reason: End = End.REQUESTED) -> None:
         """End the run once the current event is handled."""
@@ -200,6 +195,8 @@ class Machine:
             return self._end
         if stop is Stop.TRIPLE_FAULT:
             return End.TRIPLE_FAULT
+        if stop is Stop.PROFILE_FULL:
+            raise MachineError("the guest has more distinct code than the block profile holds")
         raise MachineError(f"the engine stopped ({stop.name}) at RIP {self.registers.rip:#x}")
 
     def _on_event(self, kind: int) -> int:

@@ -55,7 +55,12 @@ def native(function: Function) -> Function:
 
 def inner(function: Function) -> Function:
     """Compile `function` as part of the native functions that call it; not callable from Python, not cached by itself."""
-    options = {"error_model": "numpy", "_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {
+        "error_model": "numpy",
+        "_nrt": False,
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+    }
     return cast(Function, njit(**options)(function))
 
 
@@ -72,9 +77,9 @@ class Callback:
         """The callback's address, for the engine to call."""
         if self._compiled is None:
             with _stamped_cfunc_cache():
-                self._compiled = cfunc(self._signature, cache=True, error_model="numpy", _nrt=False)(
-                    self._function
-                )
+                self._compiled = cfunc(
+                    self._signature, cache=True, error_model="numpy", _nrt=False
+                )(self._function)
         return int(self._compiled.address)
 
 

@@ -45,7 +45,7 @@ class Profile:
         used = int(engine.words[W.SLOT_COUNT])
         slots = engine.slots[:used]
         values[_BLOCKS] = slots[:, _RUNS].sum()
-        for position in np.nonzero(slots[:, _RUNS])[0]:
+        for position in map(int, np.nonzero(slots[:, _RUNS])[0]):
             self._add(values, position, slice(None), int(slots[position, _RUNS]))
         for key, times in engine.corrections[engine.corrections[:, 0] != 0]:
             position, rest = divmod(int(key) - 1, 1 << 11)

@@ -43,7 +43,9 @@ def _logic(combine: Callable[[int, int], int]) -> Operation:
 def _sum_flags(old: int, source: int, new: int, carry: bool, size: int, *, subtract: bool) -> int:
     sign = 1 << 8 * size - 1
     overflow = (old ^ source) & (old ^ new) if subtract else ~(old ^ source) & (old ^ new)
-    flags = _result_flags(new, size) | (CF if carry else 0) | (AF if (old ^ source ^ new) & 0x10 else 0)
+    flags = (
+        _result_flags(new, size) | (CF if carry else 0) | (AF if (old ^ source ^ new) & 0x10 else 0)
+    )
     return flags | (OF if overflow & sign else 0)
 
 

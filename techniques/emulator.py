@@ -36,7 +36,12 @@ class Emulator:
     """
 
     def __init__(
-        self, machine: Machine, memory: GuestMemory, devices: VirtualPlatform, translate: Translate, written: Written
+        self,
+        machine: Machine,
+        memory: GuestMemory,
+        devices: VirtualPlatform,
+        translate: Translate,
+        written: Written,
     ) -> None:
         self._machine = machine
         self._registers = machine.registers
@@ -102,21 +107,25 @@ class Emulator:
         elif operation is not None and instruction.op0_kind == OpKind.MEMORY:
             self._read_modify_write(instruction)
         else:
-            raise GuestError(f"the emulator does not know the store at {self._registers.rip:#x}: {instruction}")
+            raise GuestError(
+                f"the emulator does not know the store at {self._registers.rip:#x}: {instruction}"
+            )
 
-    def linear_address(self, instruction: Instruction, operand: int = 0) -> int:
-        """Linear address of a memory operand."""
-        address = instruction.virtual_address(operand, 0, self._register_value)
-        if address is None:
-            raise GuestError(f"the emulator cannot form the address of {instruction}")
-        return int(address)
-
-    def _register_value(self, register: int, element: int, size: int) -> int:
-        if register in _SEGMENT_BASES:
-            return self._registers.segment(_SEGMENT_BASES[register]).base
-        if Register.ES <= register <= Register.GS:
-            return 0
-        return read_gpr(self._registers, register)
+    def linear_address(self, instruction: Instruction) -> int:
+        """Linear address of the ModRM memory operand."""
+        if instruction.is_ip_rel_memory_operand:
+            return int(instruction.ip_rel_memory_address)
+        registers, address = self._registers, int(instruction.memory_displacement)
+        if instruction.memory_base != Register.NONE:
+            address += read_gpr(registers, instruction.memory_base)
+        if instruction.memory_index != Register.NONE:
+            address += read_gpr(registers, instruction.memory_index) * int(
+                instruction.memory_index_scale
+            )
+        segment = _SEGMENT_BASES.get(instruction.memory_segment)
+        if segment is not None:
+            address += registers.segment(segment).base
+        return address & _MASK
 
     def _source(self, instruction: Instruction, size: int) -> int:
         if instruction.op1_kind == OpKind.REGISTER:
@@ -144,12 +153,18 @@ class Emulator:
         repeated = instruction.has_rep_prefix
         if repeated and not int(gpr[_RCX]):
             return self.complete(instruction.len)
-        data = self._read(int(gpr[_RSI]), size) if moves else (int(gpr[0]) & _MASK).to_bytes(8, "little")[:size]
+        data = (
+            self._read(int(gpr[_RSI]), size)
+            if moves
+            else (int(gpr[0]) & _MASK).to_bytes(8, "little")[:size]
+        )
         self._write(int(gpr[_RDI]), data)
         self._advance_string(instruction, size, source=moves, target=True)
         return None
 
-    def _advance_string(self, instruction: Instruction, size: int, *, source: bool, target: bool) -> None:
+    def _advance_string(
+        self, instruction: Instruction, size: int, *, source: bool, target: bool
+    ) -> None:
         """Move the pointers; a repeated instruction stays at RIP until RCX is 0, each iteration retiring once."""
         gpr = self._registers.gpr
         step = -size if self._registers.rflags & _DF else size

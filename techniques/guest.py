@@ -44,7 +44,9 @@ class GuestMemory:
 
     def _check(self, gpa: int, size: int) -> None:
         if gpa < 0 or gpa + size > self.size:
-            raise IndexError(f"guest-physical address {gpa:#x} + {size} lies outside the guest's {self.size:#x} bytes")
+            raise IndexError(
+                f"guest-physical address {gpa:#x} + {size} lies outside the guest's {self.size:#x} bytes"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,9 @@ def find(name: str) -> type[Technique]:
     try:
         return _techniques()[name]
     except KeyError:
-        raise UnknownTechnique(f"there is no technique {name!r}; there are: {', '.join(names())}") from None
+        raise UnknownTechnique(
+            f"there is no technique {name!r}; there are: {', '.join(names())}"
+        ) from None
 
 
 def knobs(name: str) -> dict[str, Knob]:

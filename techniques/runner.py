@@ -120,7 +120,9 @@ def _outcome(guest: Technique, region: RegionOfInterest, status: str, reason: st
         status=status,
         reason=reason,
         guest_status=guest.platform.exit_port.status,
-        digest=hashlib.sha256("\n".join(f"{k}={v}" for k, v in sorted(parts.items())).encode()).hexdigest(),
+        digest=hashlib.sha256(
+            "\n".join(f"{k}={v}" for k, v in sorted(parts.items())).encode()
+        ).hexdigest(),
         outcome_parts=parts,
         counters_roi=counter_table.as_dict(region.counters(total)),
         counters_total=counter_table.as_dict(total),
@@ -134,7 +136,7 @@ def outcome_parts(guest: Technique) -> dict[str, str]:
     """What the guest could tell, part by part: memory, registers, console, status."""
     memory = guest.machine.engine.ram[guest.memory.base : guest.memory.base + guest.memory.size]
     return {
-        "memory": hashlib.sha256(np.ascontiguousarray(memory)).hexdigest(),
+        "memory": hashlib.sha256(memory.data).hexdigest(),
         "registers": hashlib.sha256(repr(guest.guest_registers()).encode()).hexdigest(),
         "console": hashlib.sha256(bytes(guest.platform.uart.output)).hexdigest(),
         "status": str(guest.platform.exit_port.status),

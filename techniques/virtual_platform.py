@@ -20,7 +20,9 @@ class VirtualPlatform:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._counters = machine.counters
-        self.devices: Platform = new_platform(lambda: machine.now, self._changed, self._expired, self._exited)
+        self.devices: Platform = new_platform(
+            lambda: machine.now, self._changed, self._expired, self._exited
+        )
         self.apic = self.devices.apic
         self._stale = True
         self._armed: int | None = None
@@ -74,7 +76,9 @@ class VirtualPlatform:
         if not self._stale:
             return
         self._stale = False
-        due = [event for device in self.devices.devices if (event := device.next_event()) is not None]
+        due = [
+            event for device in self.devices.devices if (event := device.next_event()) is not None
+        ]
         deadline = min(due, default=None)
         if deadline is None or deadline == self._armed:
             return

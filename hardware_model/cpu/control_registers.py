@@ -12,6 +12,7 @@ from hardware_model.mmu.paging import Cr0, Cr4
 
 CR0_WRITABLE = 0xE005003F
 CR4_WRITABLE = 0x003006FF  # VME PVI TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT SMEP SMAP
+CR0_TS = 1 << 3
 CR0_NW, CR0_CD = 1 << 29, 1 << 30
 _CR4_FLUSHING = Cr4.PGE | Cr4.PAE | Cr4.SMEP | Cr4.SMAP | 1 << 4  # PSE
 _MSW_WRITABLE = 0xF
@@ -63,7 +64,7 @@ def written_value(instruction: Instruction, registers: object) -> tuple[int, int
     """As decode_write, for an instruction already decoded."""
     cr0 = registers.cr(0)  # type: ignore[attr-defined]
     if instruction.mnemonic == Mnemonic.CLTS:
-        return 0, cr0 & ~Cr0.TS
+        return 0, cr0 & ~CR0_TS
     if instruction.mnemonic == Mnemonic.LMSW and instruction.op_kind(0) == OpKind.REGISTER:
         value = read_gpr(registers, instruction.op0_register) & _MSW_WRITABLE  # type: ignore[arg-type]
         return 0, (cr0 & ~(_MSW_WRITABLE & ~1)) | value  # LMSW cannot clear PE

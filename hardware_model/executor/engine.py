@@ -10,6 +10,7 @@ import ctypes
 import random
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import unicorn
@@ -59,10 +60,10 @@ class Engine:
         self.words = np.zeros(W.WORDS, np.uint64)
         self._on_event: EventHandler | None = None
         self.error: BaseException | None = None
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._uc.ctl_set_cpu_model(unicorn.x86_const.UC_CPU_X86_EPYC)
         self._uc.mem_map_ptr(0, len(self._all), unicorn.UC_PROT_ALL, self._all.ctypes.data)
-        self._handle: int = self._uc._uch.value
+        self._handle = int(self._uc._uch.value or 0)
         self.cpu = find_cpu(self._uc, self._handle)
         self._allocate_profile()
         self._fill_words()
@@ -123,8 +124,8 @@ class Engine:
             W.DEADLINE: NO_DEADLINE,
             W.MODE: W.Mode.POWER_ON,
         }
-        for name, value in places.items():
-            w[name] = value
+        for word, value in places.items():
+            w[word] = value
         for position, name in enumerate(L.EXPORTS):
             w[W.F_DO_INTERRUPT + position] = self._function(name)
         self._event_callback = _EVENT_PROTOTYPE(self._dispatch)
@@ -247,11 +248,11 @@ def _read64(address: int) -> int:
     return int(ctypes.c_uint64.from_address(address).value)
 
 
-def find_cpu(uc: unicorn.Uc, handle: int) -> int:
+def find_cpu(uc: Any, handle: int) -> int:
     """Address of the engine's CPU object, verified by its back-pointers and by planted register values."""
     names = [
         getattr(unicorn.x86_const, f"UC_X86_REG_{n}")
-        for n in "RAX RCX RDX RBX RSP RBP RSI RDI".split()
+        for n in ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI"]
     ]
     names += [unicorn.x86_const.UC_X86_REG_R8 + i for i in range(8)]
     seed = random.getrandbits(62)

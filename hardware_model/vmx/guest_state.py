@@ -72,10 +72,18 @@ SETTERS: dict[int, Setter] = {
     Field.GUEST_DR7: lambda e, v: e.registers.set_dr(7, v),
     Field.GUEST_IA32_EFER: _set_efer,
     Field.GUEST_INTERRUPTIBILITY_STATE: _set_interruptibility,
-    Field.GUEST_GDTR_BASE: lambda e, v: e.registers.set_table("gdtr", v, e.registers.table("gdtr")[1]),
-    Field.GUEST_GDTR_LIMIT: lambda e, v: e.registers.set_table("gdtr", e.registers.table("gdtr")[0], v),
-    Field.GUEST_IDTR_BASE: lambda e, v: e.registers.set_table("idtr", v, e.registers.table("idtr")[1]),
-    Field.GUEST_IDTR_LIMIT: lambda e, v: e.registers.set_table("idtr", e.registers.table("idtr")[0], v),
+    Field.GUEST_GDTR_BASE: lambda e, v: e.registers.set_table(
+        "gdtr", v, e.registers.table("gdtr")[1]
+    ),
+    Field.GUEST_GDTR_LIMIT: lambda e, v: e.registers.set_table(
+        "gdtr", e.registers.table("gdtr")[0], v
+    ),
+    Field.GUEST_IDTR_BASE: lambda e, v: e.registers.set_table(
+        "idtr", v, e.registers.table("idtr")[1]
+    ),
+    Field.GUEST_IDTR_LIMIT: lambda e, v: e.registers.set_table(
+        "idtr", e.registers.table("idtr")[0], v
+    ),
 }
 
 

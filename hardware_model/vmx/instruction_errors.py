@@ -44,7 +44,7 @@ class InstructionError(IntEnum):
     INVALID_OPERAND_TO_INVEPT_INVVPID = 28, "Invalid operand to INVEPT/INVVPID"
 
 
-class VmFailValid(Exception):  # noqa: N818 - the SDM's word
+class VmFailValid(Exception):
     """A VMX instruction failed with a current VMCS; `error` is the VM-instruction error number."""
 
     def __init__(self, error: InstructionError, detail: str) -> None:

@@ -161,21 +161,27 @@ class Vmx:
         if (mmu[Word.EPTP], mmu[Word.VPID]) != (eptp, vpid):
             mmu[Word.EPTP], mmu[Word.VPID] = eptp, vpid
             self._engine.flush_tlb()
-        self._words[W.TSC_OFFSET] = load(Field.TSC_OFFSET) if primary & Primary.USE_TSC_OFFSETTING else 0
+        self._words[W.TSC_OFFSET] = (
+            load(Field.TSC_OFFSET) if primary & Primary.USE_TSC_OFFSETTING else 0
+        )
         self._set_intercepts(primary, secondary)
         self._changed = False
 
     def _set_intercepts(self, primary: Primary, secondary: Secondary) -> None:
         instructions: list[Intercept] = []
         if secondary & Secondary.DESCRIPTOR_TABLE_EXITING:
-            instructions += [code for code in Intercept if Intercept.IDTR_READ <= code <= Intercept.TR_WRITE]
+            instructions += [
+                code for code in Intercept if Intercept.IDTR_READ <= code <= Intercept.TR_WRITE
+            ]
         if primary & Primary.PAUSE_EXITING:
             instructions.append(Intercept.PAUSE)
         reads = 1 << 3 if primary & Primary.CR3_STORE_EXITING else 0
         for number, mask in ((0, Field.CR0_GUEST_HOST_MASK), (4, Field.CR4_GUEST_HOST_MASK)):
             if self.vmcs.load(mask):
                 reads |= 1 << number
-        self._engine.guest_mode.set_intercepts(tuple(instructions), reads, dr=bool(primary & Primary.MOV_DR_EXITING))
+        self._engine.guest_mode.set_intercepts(
+            tuple(instructions), reads, dr=bool(primary & Primary.MOV_DR_EXITING)
+        )
 
     def _merge_control(self, number: int, value: int) -> int:
         if number not in (0, 4):
@@ -186,7 +192,9 @@ class Vmx:
     def invvpid(self, kind: int, vpid: int, address: int = 0) -> None:
         """INVVPID types 0 (address), 1 (single context), 2 (all), 3 (single context, keep globals)."""
         self.machine.processor.load_mmu_registers()
-        invalidation.invvpid(self.machine.mmu, self._counters, kind, np.uint64(vpid), np.uint64(address))
+        invalidation.invvpid(
+            self.machine.mmu, self._counters, kind, np.uint64(vpid), np.uint64(address)
+        )
         self._engine.flush_tlb()
 
     def invept(self, kind: int, eptp: int) -> None:

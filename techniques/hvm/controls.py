@@ -26,7 +26,9 @@ def set_controls(vmx: Vmx, primary: Primary, secondary: Secondary = Secondary(0)
     if capabilities.level >= FeatureLevel.EPT:
         exit_controls |= Exit.SAVE_EFER | Exit.LOAD_EFER
         entry_controls |= Entry.LOAD_EFER
-    vmx.write(Field.PIN_BASED_CONTROLS, PinBased.EXTERNAL_INTERRUPT_EXITING | capabilities.pin_based.must)
+    vmx.write(
+        Field.PIN_BASED_CONTROLS, PinBased.EXTERNAL_INTERRUPT_EXITING | capabilities.pin_based.must
+    )
     vmx.write(Field.PRIMARY_CONTROLS, primary | _required_primary(capabilities))
     if secondary:
         vmx.write(Field.SECONDARY_CONTROLS, secondary)
@@ -47,7 +49,13 @@ def set_host_state(vmx: Vmx) -> None:
     vmx.write(Field.HOST_TR_SELECTOR, _HOST_SELECTOR_TSS)
     vmx.write(Field.HOST_CR0, 0x80010033)
     vmx.write(Field.HOST_CR4, 0x6A0 | CR4_VMXE)
-    for field in (Field.HOST_TR_BASE, Field.HOST_GDTR_BASE, Field.HOST_IDTR_BASE, Field.HOST_RSP, Field.HOST_RIP):
+    for field in (
+        Field.HOST_TR_BASE,
+        Field.HOST_GDTR_BASE,
+        Field.HOST_IDTR_BASE,
+        Field.HOST_RSP,
+        Field.HOST_RIP,
+    ):
         vmx.write(field, _HOST_BASE)
     if vmx.capabilities.level >= FeatureLevel.EPT:
         vmx.write(Field.HOST_IA32_EFER, 0xD01)

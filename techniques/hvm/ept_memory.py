@@ -23,11 +23,31 @@ _FILLED = counter_table.index("ept.filled")
 _PAGE_SIZES = {"4k": 1 << 12, "2m": 1 << 21}
 # Bits that the guest may change without an exit, as KVM leaves them to it under EPT.
 _GUEST_OWNED_CR0 = 1 << 3 | 1 << 16  # TS, WP
-_GUEST_OWNED_CR4 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10  # PVI TSD DE PGE PCE OSFXSR OSXMMEXCPT
+_GUEST_OWNED_CR4 = (
+    1 << 1 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10
+)  # PVI TSD DE PGE PCE OSFXSR OSXMMEXCPT
 
-PAGE_SIZE = Knob("ept.page", "4k", ("4k", "2m"), "size of EPT pages", "2m: fewer walk references, coarser protection")
-POPULATE = Knob("ept.populate", "eager", ("eager", "demand"), "when EPT entries are made", "demand: one exit for each page first touched")
-VPID = Knob("vpid", True, (True, False), "tag TLB entries with a VPID", "off: every VM exit and entry flushes the TLB")
+PAGE_SIZE = Knob(
+    "ept.page",
+    "4k",
+    ("4k", "2m"),
+    "size of EPT pages",
+    "2m: fewer walk references, coarser protection",
+)
+POPULATE = Knob(
+    "ept.populate",
+    "eager",
+    ("eager", "demand"),
+    "when EPT entries are made",
+    "demand: one exit for each page first touched",
+)
+VPID = Knob(
+    "vpid",
+    True,
+    (True, False),
+    "tag TLB entries with a VPID",
+    "off: every VM exit and entry flushes the TLB",
+)
 
 
 class HvmEpt(Hvm):
@@ -69,7 +89,9 @@ class HvmEpt(Hvm):
     def translate(self, linear: int) -> int | None:
         """Walk the guest's tables without side effects."""
         self.machine.processor.load_mmu_registers()
-        status, machine_address = probe.probe(self.machine.engine.ram64, self.machine.mmu, np.uint64(linear))
+        status, machine_address = probe.probe(
+            self.machine.engine.ram64, self.machine.mmu, np.uint64(linear)
+        )
         return int(machine_address) - self.memory.base if status == 0 else None
 
     def ept_violation(self, gpa: int) -> None:

@@ -76,7 +76,11 @@ def control_register(vmm: Hvm) -> None:
     access = CrAccess.decode(vmm.vmx.read(Field.EXIT_QUALIFICATION))
     gpr = vmm.machine.registers.gpr
     if access.type is CrAccessType.MOV_FROM_CR:
-        gpr[access.gpr] = vmm.virtual.apic.task_priority >> 4 if access.register == 8 else vmm.guest_cr(access.register)
+        gpr[access.gpr] = (
+            vmm.virtual.apic.task_priority >> 4
+            if access.register == 8
+            else vmm.guest_cr(access.register)
+        )
     elif access.register == 8:
         if not _write_task_priority(vmm, int(gpr[access.gpr])):
             return

@@ -57,7 +57,9 @@ class Injection:
         earlier, serious = first & 0xFF, vector in _CONTRIBUTORY or vector == _PAGE_FAULT
         if earlier == _DOUBLE_FAULT and serious:
             return -1, None
-        if (earlier in _CONTRIBUTORY and vector in _CONTRIBUTORY) or (earlier == _PAGE_FAULT and serious):
+        if (earlier in _CONTRIBUTORY and vector in _CONTRIBUTORY) or (
+            earlier == _PAGE_FAULT and serious
+        ):
             return _DOUBLE_FAULT, 0
         return vector, error
 
@@ -69,7 +71,10 @@ class Injection:
         if self._requested or not self._platform.apic.deliverable:
             return self._await_window()
         vmx = self._vmx
-        if vmx.read(Field.GUEST_RFLAGS) & _IF and not vmx.read(Field.GUEST_INTERRUPTIBILITY_STATE) & _BLOCKED:
+        if (
+            vmx.read(Field.GUEST_RFLAGS) & _IF
+            and not vmx.read(Field.GUEST_INTERRUPTIBILITY_STATE) & _BLOCKED
+        ):
             vector = self._platform.apic.acknowledge()
             vmx.write(Field.ENTRY_INTERRUPTION_INFO, _VALID | (vector or 0))
         return self._await_window()
@@ -90,4 +95,6 @@ class Injection:
         controls = self._vmx.read(Field.PRIMARY_CONTROLS)
         if wanted:
             self._vmx.machine.counters[_WINDOWS] += 1
-        self._vmx.write(Field.PRIMARY_CONTROLS, controls | _WINDOW if wanted else controls & ~_WINDOW)
+        self._vmx.write(
+            Field.PRIMARY_CONTROLS, controls | _WINDOW if wanted else controls & ~_WINDOW
+        )

@@ -62,7 +62,10 @@ class HvmShadow(Hvm):
         write(Field.CR0_GUEST_HOST_MASK, 0xFFFFFFFF)
         write(Field.CR4_GUEST_HOST_MASK, 0xFFFFFFFF)
         self._show_control_registers()
-        return Primary.INVLPG_EXITING | Primary.CR3_LOAD_EXITING | Primary.CR3_STORE_EXITING, Secondary(0)
+        return (
+            Primary.INVLPG_EXITING | Primary.CR3_LOAD_EXITING | Primary.CR3_STORE_EXITING,
+            Secondary(0),
+        )
 
     def _show_control_registers(self) -> None:
         """Real registers: what the guest set, with write protection always on; shadows: what the guest reads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from hardware_model.boot import CpuState
 from hardware_model.cpu import control_registers
@@ -26,15 +27,22 @@ from techniques.virtual_platform import VirtualPlatform
 MIB = 1 << 20
 VMCS_PAGE, MSR_BITMAPS, VIRTUAL_APIC, FIRST_FRAME = 0x1000, 0x2000, 0x3000, 0x10000
 GENERAL_PROTECTION, INVALID_OPCODE = 13, 6
+_REASON_NAMES = {int(reason): reason.name.lower() for reason in Reason}
 PASSED_MSRS = (0xC0000100, 0xC0000101, 0xC0000102, 0x174, 0x175, 0x176)
-TPR_SHADOW = Knob("tpr-shadow", True, (True, False), "CR8 accesses go to the virtual-APIC page", "off: every CR8 access exits")
+TPR_SHADOW = Knob(
+    "tpr-shadow",
+    True,
+    (True, False),
+    "CR8 accesses go to the virtual-APIC page",
+    "off: every CR8 access exits",
+)
 
 
 class Hvm(Technique):
     """A guest in VMX non-root operation."""
 
     vmm_bytes = 32 * MIB
-    knobs = (TPR_SHADOW,)
+    knobs: ClassVar[tuple[Knob, ...]] = (TPR_SHADOW,)
 
     def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -42,7 +50,9 @@ class Hvm(Technique):
         self.virtual = VirtualPlatform(machine)
         self.tpr_shadow = bool(knobs["tpr-shadow"])
         self.injection = Injection(self.vmx, self.virtual, tpr_shadow=self.tpr_shadow)
-        self.emulator = Emulator(machine, self.memory, self.virtual, self.translate, self.table_written)
+        self.emulator = Emulator(
+            machine, self.memory, self.virtual, self.translate, self.table_written
+        )
         self._handlers: dict[int, Callable[[Hvm], None]] = exit_handlers.HANDLERS
 
     @classmethod
@@ -122,12 +132,14 @@ class Hvm(Technique):
 
     def on_exit(self, reason: int) -> None:
         """Handle one VM exit."""
-        self.hot_exits[(Reason(reason).name.lower(), self.machine.registers.rip)] += 1
+        self.hot_exits[(_REASON_NAMES[reason], self.machine.registers.rip)] += 1
         self.injection.begin()
         self.pull_task_priority()
         handler = self._handlers.get(reason)
         if handler is None:
-            raise GuestError(f"exit {Reason(reason).name} at RIP {self.machine.registers.rip:#x} has no handler")
+            raise GuestError(
+                f"exit {Reason(reason).name} at RIP {self.machine.registers.rip:#x} has no handler"
+            )
         handler(self)
         if self.machine.running:
             self.injection.finish()
@@ -174,7 +186,9 @@ class Hvm(Technique):
         """Exit reason 0: only page faults are asked for."""
         info = Interruption.decode(self.vmx.read(Field.EXIT_INTERRUPTION_INFO))
         if info.vector != 14:
-            raise GuestError(f"exception {info.vector} exited although the exception bitmap does not select it")
+            raise GuestError(
+                f"exception {info.vector} exited although the exception bitmap does not select it"
+            )
         error = self.vmx.read(Field.EXIT_INTERRUPTION_ERROR_CODE)
         self.page_fault(error, self.vmx.read(Field.EXIT_QUALIFICATION))
 
