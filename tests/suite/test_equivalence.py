@@ -1,0 +1,27 @@
+"""The guest cannot tell: hardware-assisted runs of a binary end as the native run does, to the last bit of memory."""
+
+from __future__ import annotations
+
+
+def test_every_workload_ends_well_natively(run, workload):
+    outcome = run("native", workload)
+    assert outcome.status == "ok", outcome.reason
+    assert outcome.guest_status == 0
+
+
+def test_ept_leaves_memory_registers_and_console_as_native_does(run, workload):
+    native, virtual = run("native", workload), run("hvm-ept", workload)
+    assert virtual.status == "ok", virtual.reason
+    assert virtual.outcome_parts == native.outcome_parts
+
+
+def test_shadow_paging_leaves_memory_registers_and_console_as_native_does(run, workload, policy):
+    native, virtual = run("native", workload), run("hvm-shadow", workload, policy)
+    assert virtual.status == "ok", virtual.reason
+    assert virtual.outcome_parts == native.outcome_parts
+
+
+def test_the_same_instructions_retire_under_every_technique(run, workload):
+    native = run("native", workload)
+    for technique in ("hvm-ept", "hvm-shadow"):
+        assert run(technique, workload).instructions == native.instructions
