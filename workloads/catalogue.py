@@ -1,0 +1,58 @@
+"""Finding workloads: every `workloads/<family>/<name>.asm`, and files from elsewhere by path."""
+
+from __future__ import annotations
+
+import builtins
+from functools import cache
+from os import PathLike, fspath
+from pathlib import Path
+
+from workloads.errors import UnknownWorkload
+from workloads.workload import Workload, load
+
+_HERE = Path(__file__).parent
+_NOT_A_FAMILY = "kernel_source"
+
+
+def all() -> list[Workload]:  # noqa: A001 - read as workloads.all()
+    """Every workload of the suite, by family and name; raises WorkloadError for a broken file."""
+    return list(_suite().values())
+
+
+def find(name_or_path: str | PathLike[str]) -> Workload:
+    """The workload of a name (with or without its family, if unique) or of a path to a file.
+
+    `@variant` may follow either. Raises UnknownWorkload, or WorkloadError for a broken file.
+    """
+    asked = fspath(name_or_path)
+    stem, _, variant = asked.rpartition("@") if "@" in Path(asked).name else (asked, "", "")
+    path = Path(stem)
+    if path.is_file() and _HERE not in path.resolve().parents:
+        return _chosen(load(path), asked, variant)
+    if path.is_file():
+        inside = path.resolve().relative_to(_HERE).with_suffix("")
+        asked = f"{inside}@{variant}" if variant else str(inside)
+    suite = _suite()
+    named = [w for w in suite.values() if asked in (w.name, w.name.split("/", 1)[1])]
+    if len(named) != 1:
+        raise UnknownWorkload(asked, suite)
+    return named[0]
+
+
+def _chosen(loaded: builtins.list[Workload], asked: str, variant: str) -> Workload:
+    wanted = f"{loaded[0].name}@{variant}" if variant else loaded[0].name
+    for workload in loaded:
+        if workload.name == wanted:
+            return workload
+    raise UnknownWorkload(asked, [workload.name for workload in loaded])
+
+
+@cache
+def _suite() -> dict[str, Workload]:
+    files = sorted(_HERE.glob("*/*.asm"))
+    return {
+        workload.name: workload
+        for path in files
+        if path.parent.name != _NOT_A_FAMILY
+        for workload in load(path, family=path.parent.name)
+    }

@@ -1,0 +1,120 @@
+"""The flat image that a guest boots: kernel and, behind it, the pages of the user program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workloads import source
+from workloads.assembler import Unit, assemble
+from workloads.errors import Place, WorkloadError
+from workloads.source import Statement
+
+KERNEL_BASE = 0xFFFF_FFFF_8000_0000
+IMAGE_PHYSICAL = 0x10_0000
+USER_BASE = 0x40_0000
+KERNEL_SOURCE = Path(__file__).parent / "kernel_source"
+DEFINITIONS = ("abi.asm", "address_map.asm", "structures.asm", "pv_ops.asm")
+KERNEL_FILES = (
+    "boot.asm",
+    "paging.asm",
+    "descriptors.asm",
+    "traps.asm",
+    "memory.asm",
+    "page_tables.asm",
+    "regions.asm",
+    "page_faults.asm",
+    "user_access.asm",
+    "scheduler.asm",
+    "processes.asm",
+    "fork_and_exec.asm",
+    "system_calls.asm",
+    "memory_calls.asm",
+    "signals.asm",
+    "pipes.asm",
+    "timer.asm",
+    "uart.asm",
+    "panic.asm",
+)
+"""The kernel, in the order in which it is meant to be read; boot.asm comes first in the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`code` lies at linear address `base` and starts at `entry`; `symbols` are linear addresses."""
+
+    code: bytes
+    base: int
+    entry: int
+    symbols: dict[str, int]
+
+
+def build(path: Path, parameters: Sequence[str], pv: bool = False) -> Image:
+    """Assemble kernel and workload; raises AssemblyError, or WorkloadError if no part has a start."""
+    workload = source.read(path)
+    constants = {f"PARAM_{name.upper()}": index for index, name in enumerate(parameters)}
+    if pv:
+        constants["PV"] = 1
+    parts = {statement.section for statement in workload}
+    definitions = kernel_statements(DEFINITIONS)
+    user = None
+    if "user" in parts:
+        user = assemble(definitions[:0] + _abi() + workload, ("user", "user_data"), USER_BASE, constants)
+        _check_start(path, user, "user_main", "@user")
+    kernel_constants = constants | _user_constants(user) | _part_constants(parts)
+    sources = definitions + kernel_statements(KERNEL_FILES) + workload
+    base = KERNEL_BASE + IMAGE_PHYSICAL
+    kernel = assemble(sources, ("kernel", "kernel_data"), base, kernel_constants)
+    if "kernel" in parts:
+        _check_start(path, kernel, "workload_main", "@kernel")
+    elif user is None:
+        raise WorkloadError(Place(str(path), 0), "a workload needs a @kernel or a @user section")
+    return Image(
+        code=kernel.code + (user.code if user else b""),
+        base=base,
+        entry=base,
+        symbols=_symbols(kernel, user),
+    )
+
+
+def kernel_statements(names: Sequence[str]) -> list[Statement]:
+    """The statements of kernel files, placed as `kernel_source/<name>`."""
+    return [
+        statement
+        for name in names
+        for statement in source.read(KERNEL_SOURCE / name, f"kernel_source/{name}")
+    ]
+
+
+def _abi() -> list[Statement]:
+    return kernel_statements(DEFINITIONS[:1])
+
+
+def _check_start(path: Path, unit: Unit, label: str, section: str) -> None:
+    if label not in unit.symbols:
+        raise WorkloadError(Place(str(path), 0), f"the {section} section does not define {label}")
+
+
+def _part_constants(parts: set[str]) -> Mapping[str, int]:
+    names = {"kernel": "HAS_KERNEL_PART", "user": "HAS_USER_PART"}
+    return {name: 1 for section, name in names.items() if section in parts}
+
+
+def _user_constants(user: Unit | None) -> Mapping[str, int]:
+    """Where the user program's pages lie in the image and where it starts."""
+    if user is None:
+        return {"USER_TEXT_BYTES": 0, "USER_DATA_BYTES": 0, "USER_MAIN": 0}
+    return {
+        "USER_TEXT_BYTES": user.sizes["user"],
+        "USER_DATA_BYTES": user.sizes["user_data"],
+        "USER_MAIN": user.symbols["user_main"],
+    }
+
+
+def _symbols(kernel: Unit, user: Unit | None) -> dict[str, int]:
+    """All labels; a user label that the kernel has too gets the ending `@user`."""
+    symbols = dict(kernel.symbols)
+    for name, address in (user.symbols if user else {}).items():
+        symbols[f"{name}@user" if name in symbols else name] = address
+    return symbols
