@@ -10,15 +10,6 @@
 @kernel
 # Deprivileged, CLI and STI fault and can be emulated, but PUSHF shows the processor's IF, not the guest's,
 # and POPF leaves IF as it is without a fault: the inner section believes that interrupts were on.
-.macro SAVE_FLAGS_AND_DISABLE register
-    pushfq
-    pop \register
-    cli
-.endm
-.macro RESTORE_FLAGS register
-    push \register
-    popfq
-.endm
 .macro COUNT_IF register, counter
     mov eax, \register
     shr eax, 9
@@ -40,25 +31,25 @@ workload_main:
     xor r13d, r13d                  # IF in the outer section
     xor r14d, r14d                  # IF in the inner section
     xor r15d, r15d                  # IF after both
-    sti
+    pv_irq_enable
     ROI_BEGIN
 next_section:
-    SAVE_FLAGS_AND_DISABLE rbx      # rbx: IF outside
+    pv_irq_save rbx                 # rbx: IF outside
     COUNT_IF ebx, r12
-    SAVE_FLAGS_AND_DISABLE rcx      # rcx: IF in the outer section
+    pv_irq_save rcx                 # rcx: IF in the outer section
     COUNT_IF ecx, r13
     pushfq
     pop rdx                         # rdx: IF in the inner section
     COUNT_IF edx, r14
-    RESTORE_FLAGS rcx
-    RESTORE_FLAGS rbx
+    pv_irq_restore rcx
+    pv_irq_restore rbx
     pushfq
     pop rdx
     COUNT_IF edx, r15
     dec rbp
     jnz next_section
     ROI_END
-    cli
+    pv_irq_disable
 
     lea rbx, [rip + result]
     mov [rbx], r12

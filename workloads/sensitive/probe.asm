@@ -23,19 +23,16 @@
 .set IF_IOPL, 0x3200
 .set TS, 0x8                        # CR0.TS
 .set TSD, 0x4                       # CR4.TSD
-.set UART_LINE_STATUS, 0x3fd
-.set UART_SCRATCH, 0x3ff
-.set IA32_EFER, 0xc0000080
-.set IA32_LSTAR, 0xc0000082
-.set IA32_GS_BASE, 0xc0000101
-.set IA32_KERNEL_GS_BASE, 0xc0000102
+.set UART_LINE_STATUS, PORT_UART + 5
+.set UART_SCRATCH, PORT_UART + 7
+.set VECTOR_BREAKPOINT, 3
 .set VECTOR_DPL0, 0xe0
 .set VECTOR_DPL3, 0xe1
 # The probe's own GDT. All descriptors have DPL 0, so a selector with RPL 1 must be refused.
-.set CODE, 0x08
-.set CODE_RPL1, 0x09
-.set DATA, 0x10
-.set DATA_RPL1, 0x11
+.set CODE, KERNEL_CODE
+.set CODE_RPL1, KERNEL_CODE | 1
+.set DATA, KERNEL_DATA
+.set DATA_RPL1, KERNEL_DATA | 1
 .set LDT, 0x18
 .set TSS, 0x28
 .set EXECUTED, 1                    # shown by an instruction that shows nothing of its own
@@ -71,7 +68,7 @@ probe_swapgs:                                               # GS base between tw
     mov ecx, IA32_KERNEL_GS_BASE; mov eax, 0x11235000; xor edx, edx; wrmsr
     swapgs; mov ecx, IA32_GS_BASE; rdmsr; swapgs; ret
 probe_lgdt:         lgdt [rip + probe_gdt_pointer]; mov eax, EXECUTED; ret
-probe_lidt:         lidt [rip + probe_idt_pointer]; mov eax, EXECUTED; ret
+probe_lidt:         lidt [rip + idt_pointer]; mov eax, EXECUTED; ret
 probe_lldt:         mov eax, LDT; lldt ax; mov eax, EXECUTED; ret
 probe_ltr:                                                  # type left in the descriptor: busy TSS
     lea rbx, [rip + probe_gdt]; and byte ptr [rbx + TSS + 5], 0xfd
@@ -173,90 +170,86 @@ probe_resume:
     xor ecx, ecx; mov fs, ecx
     ret
 
-# Vectors 0-31. On the stack: vector, error code, RIP, CS, RFLAGS, RSP, SS.
+# Handles vectors 0-31; RDI = trap frame. RAX of the frame takes what the test shows.
 probe_exception:
-    cmp dword ptr [rsp], 3
-    je probe_breakpoint
-    mov rax, [rsp + 16]
+    mov rax, [rdi + FRAME_RIP]
+    mov rcx, [rdi + FRAME_VECTOR]
+    cmp ecx, VECTOR_BREAKPOINT
+    je .breakpoint
     cmp word ptr [rax], 0x0b0f      # UD2: the observer
-    jne probe_faulted
-    add qword ptr [rsp + 16], 2
-    mov rax, [rsp + 32]
-    and eax, IF_IOPL
-    add rsp, 16
-    iretq
-probe_faulted:
+    je .observer
     mov eax, 0xfa170000
-    or eax, [rsp]
+    or eax, ecx
     shl rax, 32
-    or rax, [rsp + 8]
-    jmp probe_resume
-probe_breakpoint:
-    add rsp, 16
+    or rax, [rdi + FRAME_ERROR]
+    lea rcx, [rip + probe_resume]
+    mov [rdi + FRAME_RIP], rcx
+    jmp .show
+.observer:
+    add qword ptr [rdi + FRAME_RIP], 2
+    mov rax, [rdi + FRAME_RFLAGS]
+    and eax, IF_IOPL
+    jmp .show
+.breakpoint:
+    mov rax, [rdi + FRAME_CS]
+.show:
+    mov [rdi + FRAME_RAX], rax
+    ret
+
+# Handles the two INT n.
 probe_software_interrupt:
     mov rax, [rsp + 8]              # CS in the frame
     iretq
 
-.align 16
-probe_vectors:                      # 16 bytes each
-.set V, 0
-.rept 32
-.if (0x227d00 >> V) & 1             # the vectors with an error code
-.else
-    push 0
-.endif
-    push V
-    jmp probe_exception
-    .align 16
-.set V, V + 1
-.endr
-
-# Installs the probe's tables. The gates it does not need are the kernel's.
+# Gives the probe the exceptions, two vectors and a GDT of its own.
 probe_enter:
-    mov rax, cr0; mov [rip + probe_saved_cr0], rax
-    mov ecx, IA32_KERNEL_GS_BASE; rdmsr
-    lea rbx, [rip + probe_saved_gs_base]; mov [rbx], eax; mov [rbx + 4], edx
-    lea rsi, [rip + idt]; lea rdi, [rip + probe_idt]; mov ecx, 512; rep movsq
-    lea rdi, [rip + probe_idt]
-    lea rax, [rip + probe_vectors]
-    mov ecx, 32
-    mov edx, 0x8e00                 # present, DPL 0, 64-bit interrupt gate, no IST
-probe_next_gate:
-    call probe_write_gate
-    add rax, 16
-    add rdi, 16
-    dec ecx
-    jnz probe_next_gate
-    lea rax, [rip + probe_software_interrupt]
-    lea rdi, [rip + probe_idt]
-    add rdi, VECTOR_DPL0 * 16
-    call probe_write_gate
-    add rdi, 16                     # VECTOR_DPL3 follows
-    mov edx, 0xee00                 # the same with DPL 3
-    call probe_write_gate
-    lea rsi, [rip + gdt]; add rsi, TSS_SELECTOR
-    lea rdi, [rip + probe_gdt]; add rdi, TSS
-    mov ecx, 2; rep movsq
+    mov rax, cr0
+    mov [rip + probe_saved_cr0], rax
+    mov ecx, IA32_KERNEL_GS_BASE
+    rdmsr
+    lea rbx, [rip + probe_saved_gs_base]
+    mov [rbx], eax
+    mov [rbx + 4], edx
+    lea rsi, [rip + trap_handlers]
+    lea rdi, [rip + probe_saved_handlers]
+    mov ecx, EXCEPTIONS
+    rep movsq
+    lea rdi, [rip + trap_handlers]
+    lea rax, [rip + probe_exception]
+    mov ecx, EXCEPTIONS
+    rep stosq
+    .irp vector, VECTOR_DPL0, VECTOR_DPL3
+    mov edi, \vector
+    lea rsi, [rip + probe_software_interrupt]
+    call set_gate
+    .endr
+    lea rax, [rip + idt]
+    mov word ptr [rax + VECTOR_DPL3 * GATE_BYTES + 4], GATE_INTERRUPT_USER
+    lea rsi, [rip + gdt + TSS_SELECTOR]
+    lea rdi, [rip + probe_gdt + TSS]
+    mov ecx, 2
+    rep movsq
     lgdt [rip + probe_gdt_pointer]
-    lidt [rip + probe_idt_pointer]
     ret
 
-# rdi = gate, rax = handler, edx = bits 47:32 of the gate
-probe_write_gate:
-    mov [rdi], rax; mov word ptr [rdi + 2], CODE
-    mov r8, rax; shr r8, 16; mov [rdi + 6], r8; mov [rdi + 4], dx
-    mov dword ptr [rdi + 12], 0
-    ret
-
-# Puts the kernel's tables back.
+# Puts the kernel's state back.
 probe_leave:
     lgdt [rip + gdt_pointer]
-    lidt [rip + idt_pointer]
-    xor eax, eax; lldt ax
-    lea rbx, [rip + gdt]; and byte ptr [rbx + TSS_SELECTOR + 5], 0xfd   # available: LTR wants it so
-    mov eax, TSS_SELECTOR; ltr ax
-    lea rbx, [rip + probe_saved_gs_base]; mov eax, [rbx]; mov edx, [rbx + 4]
-    mov ecx, IA32_KERNEL_GS_BASE; wrmsr
+    xor eax, eax
+    lldt ax
+    lea rbx, [rip + gdt]
+    and byte ptr [rbx + TSS_SELECTOR + 5], 0xfd     # available: LTR wants it so
+    mov eax, TSS_SELECTOR
+    ltr ax
+    lea rsi, [rip + probe_saved_handlers]
+    lea rdi, [rip + trap_handlers]
+    mov ecx, EXCEPTIONS
+    rep movsq
+    lea rbx, [rip + probe_saved_gs_base]
+    mov eax, [rbx]
+    mov edx, [rbx + 4]
+    mov ecx, IA32_KERNEL_GS_BASE
+    wrmsr
     ret
 
 @kernel_data
@@ -268,7 +261,6 @@ probe_gdt:                          # accessed bits set: loading them writes not
     .quad 0x000082000000000f, 0     # LDT: two null descriptors at linear address 0
     .quad 0, 0                      # TSS: the kernel's
 probe_gdt_pointer: .word 0x37; .quad probe_gdt
-probe_idt_pointer: .word 0xfff; .quad probe_idt
 probe_call_far_pointer: .quad probe_call_far_target; .word CODE
 probe_jmp_far_pointer: .quad probe_transferred; .word CODE_RPL1
 probe_data_far_pointer: .long 0; .word DATA_RPL1            # m16:32
@@ -288,6 +280,4 @@ probe_scratch: .quad 0, 0
 probe_resume_rsp: .quad 0
 probe_saved_cr0: .quad 0
 probe_saved_gs_base: .quad 0
-.align 16
-probe_idt:
-    .zero 4096
+probe_saved_handlers: .zero EXCEPTIONS * 8
