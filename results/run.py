@@ -68,7 +68,7 @@ class Run:
         chosen = copy(self)
         for name in ("counters", "runs", "exits"):
             frame = getattr(self, name)
-            families = frame["workload"].str.partition("/")[0]
+            families = frame["workload"].str.split("/").str[0]
             by_workload = frame["workload"].isin(workloads) | families.isin(workloads)
             by_technique = frame["technique"].isin([*techniques, NATIVE])
             keep = (by_workload | (not workloads)) & (by_technique | (not techniques))

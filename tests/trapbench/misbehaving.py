@@ -25,9 +25,9 @@ def perform(task: str) -> str:
     return str(os.getpid()) if verb == "pid" else task
 
 
-def crash_at_cpuid(planned: Planned) -> Finished:
+def crash_at_sha_256(planned: Planned) -> Finished:
     """A worker that dies on one workload and runs the others instead of the machine."""
-    if planned.cell.workload.endswith("/cpuid"):
+    if planned.cell.workload.endswith("/sha-256"):
         os.kill(os.getpid(), signal.SIGSEGV)
     return Finished(planned.cell, planned.key, "ok", digest="same")
 

@@ -23,8 +23,8 @@ from trapbench.selection import Selection
 
 #: Stands in for the machine where a test is about the harness alone.
 SLOW = "misbehaving:slow"
-CRASHING = "misbehaving:crash_at_cpuid"
-NANO = Selection(techniques=["native", "hvm-ept"], workloads=["nano"])
+CRASHING = "misbehaving:crash_at_sha_256"
+COMPUTE = Selection(techniques=["native", "hvm-ept"], workloads=["compute"])
 
 
 class Watch:
@@ -48,18 +48,18 @@ def _run(path: Path, selection: Selection | None, entry: str, *, resume: bool = 
 
 
 def test_a_crashed_cell_fails_with_a_sentence_and_the_others_finish(tmp_path: Path) -> None:
-    selection = Selection(techniques=["native", "hvm-ept"], workloads=["exit"])
+    selection = Selection(techniques=["native", "hvm-ept"], workloads=["compute"])
     _run(tmp_path / "a", selection, CRASHING)
     runs = Run.load(tmp_path / "a").runs.set_index(["workload", "technique"])
-    native = runs.loc[("exit/cpuid", "native")]
+    native = runs.loc[("compute/sha-256", "native")]
     assert native["status"] == "failed"
     assert native["reason"] == "the worker process was killed by SIGSEGV"
-    others = runs.drop("exit/cpuid", level="workload")
+    others = runs.drop("compute/sha-256", level="workload")
     assert set(others["status"]) == {"ok"}
 
 
 def test_native_is_run_as_an_auxiliary_when_it_is_not_selected(tmp_path: Path) -> None:
-    selection = Selection(techniques=["hvm-ept"], workloads=["nano/syscall"])
+    selection = Selection(techniques=["hvm-ept"], workloads=["compute/sieve"])
     _run(tmp_path / "a", selection, SLOW)
     runs = Run.load(tmp_path / "a").runs
     assert dict(zip(runs["technique"], runs["auxiliary"], strict=True)) == {
@@ -69,13 +69,13 @@ def test_native_is_run_as_an_auxiliary_when_it_is_not_selected(tmp_path: Path) -
 
 
 def test_a_finished_folder_is_not_run_again(tmp_path: Path) -> None:
-    first = _run(tmp_path / "a", NANO, SLOW)
+    first = _run(tmp_path / "a", COMPUTE, SLOW)
     assert len(first) > 2
     assert _run(tmp_path / "a", None, SLOW, resume=True) == []
 
 
 def test_resume_runs_only_what_is_missing(tmp_path: Path) -> None:
-    _run(tmp_path / "a", NANO, SLOW)
+    _run(tmp_path / "a", COMPUTE, SLOW)
     before = Run.load(tmp_path / "a")
     lost = sorted((tmp_path / "a" / "cells").glob("*.json"))[0]
     cell = json.loads(lost.read_text())["cell"]
@@ -86,35 +86,35 @@ def test_resume_runs_only_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_resume_runs_a_cell_again_whose_file_is_broken(tmp_path: Path) -> None:
-    _run(tmp_path / "a", NANO, SLOW)
+    _run(tmp_path / "a", COMPUTE, SLOW)
     sorted((tmp_path / "a" / "cells").glob("*.json"))[0].write_text('{"cell": ')
     assert len(_run(tmp_path / "a", None, SLOW, resume=True)) == 1
 
 
 def test_resume_runs_a_cell_again_whose_inputs_changed(tmp_path: Path) -> None:
-    _run(tmp_path / "a", NANO, SLOW)
+    _run(tmp_path / "a", COMPUTE, SLOW)
     path = sorted((tmp_path / "a" / "cells").glob("*.json"))[0]
     path.write_text(json.dumps({**json.loads(path.read_text()), "key": "of older sources"}))
     assert len(_run(tmp_path / "a", None, SLOW, resume=True)) == 1
 
 
 def test_resume_with_a_selection_extends_the_folder(tmp_path: Path) -> None:
-    _run(tmp_path / "a", Selection(["native"], ["nano/syscall"]), SLOW)
-    ran = _run(tmp_path / "a", Selection(["hvm-ept"], ["nano/syscall"]), SLOW, resume=True)
-    assert ran == ["hvm-ept nano/syscall"]
+    _run(tmp_path / "a", Selection(["native"], ["compute/sieve"]), SLOW)
+    ran = _run(tmp_path / "a", Selection(["hvm-ept"], ["compute/sieve"]), SLOW, resume=True)
+    assert ran == ["hvm-ept compute/sieve"]
     runs = Run.load(tmp_path / "a").runs
     assert runs["auxiliary"].tolist() == [False, False]
 
 
 def test_a_folder_with_results_needs_resume(tmp_path: Path) -> None:
-    _run(tmp_path / "a", Selection(["native"], ["nano/syscall"]), SLOW)
+    _run(tmp_path / "a", Selection(["native"], ["compute/sieve"]), SLOW)
     with pytest.raises(ResultsError, match="holds results; add --resume"):
-        _run(tmp_path / "a", NANO, SLOW)
+        _run(tmp_path / "a", COMPUTE, SLOW)
 
 
 def test_a_kill_loses_no_finished_cell(tmp_path: Path) -> None:
     folder = tmp_path / "a"
-    killed = _start(folder, Selection(["native", "hvm-ept"], ["exit"]))
+    killed = _start(folder, Selection(["native", "hvm-ept"], ["compute"]))
     stored = _kill_after(killed, folder, cells=3)
     with pytest.raises(ResultsError, match="unfinished"):
         Run.load(folder)
@@ -122,7 +122,7 @@ def test_a_kill_loses_no_finished_cell(tmp_path: Path) -> None:
     finished_before = {_name(path) for path in stored}
     assert not finished_before & set(ran)
     undisturbed = tmp_path / "b"
-    _run(undisturbed, Selection(["native", "hvm-ept"], ["exit"]), SLOW)
+    _run(undisturbed, Selection(["native", "hvm-ept"], ["compute"]), SLOW)
     assert len(ran) + len(stored) == len(Run.load(undisturbed).runs)
     left, right = Run.load(folder), Run.load(undisturbed)
     pd.testing.assert_frame_equal(left.counters, right.counters)

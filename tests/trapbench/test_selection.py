@@ -23,26 +23,26 @@ def test_no_selection_is_every_technique_times_every_workload() -> None:
 
 
 def test_a_family_is_all_its_workloads() -> None:
-    cells = [cell for cell, _ in Selection(["native"], ["nano"]).cells()]
-    assert [c.workload for c in cells] == [w.name for w in workloads.all() if w.family == "nano"]
+    cells = [cell for cell, _ in Selection(["native"], ["compute"]).cells()]
+    assert [c.workload for c in cells] == [w.name for w in workloads.all() if w.family == "compute"]
 
 
 def test_naming_a_workload_twice_selects_it_once() -> None:
-    selection = Selection(["native"], ["nano/syscall", "nano", "nano/syscall"])
+    selection = Selection(["native"], ["compute/sieve", "compute", "compute/sieve"])
     names = [cell.workload for cell, _ in selection.cells()]
     assert sorted(names) == sorted(set(names))
 
 
 def test_the_order_of_techniques_is_not_the_order_of_naming() -> None:
-    forward = list(Selection(["native", "hvm-ept"], ["nano"]).cells())
-    assert forward == list(Selection(["hvm-ept", "native"], ["nano"]).cells())
+    forward = list(Selection(["native", "hvm-ept"], ["compute"]).cells())
+    assert forward == list(Selection(["hvm-ept", "native"], ["compute"]).cells())
 
 
 def test_a_knob_makes_another_cell() -> None:
-    plain = Selection(["hvm-shadow"], ["nano/syscall"])
-    unsync = Selection(["hvm-shadow"], ["nano/syscall"], knobs={"policy": "unsync"})
+    plain = Selection(["hvm-shadow"], ["compute/sieve"])
+    unsync = Selection(["hvm-shadow"], ["compute/sieve"], knobs={"shadow.policy": "unsync"})
     assert [c.knobs for c, _ in plain.cells()] == ["{}"]
-    assert [c.knobs for c, _ in unsync.cells()] == ['{"policy":"unsync"}']
+    assert [c.knobs for c, _ in unsync.cells()] == ['{"shadow.policy":"unsync"}']
 
 
 def test_a_missing_file_is_an_unknown_workload(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_missing_file_is_an_unknown_workload(tmp_path: Path) -> None:
 
 
 def test_a_plan_holds_each_cells_native_cell_once() -> None:
-    planned = planning.plan(Selection(["hvm-ept", "hvm-shadow"], ["nano/syscall"]))
+    planned = planning.plan(Selection(["hvm-ept", "hvm-shadow"], ["compute/sieve"]))
     natives = [p for p in planned if p.cell.technique == "native"]
     assert [p.auxiliary for p in natives] == [True]
     assert len(planned) == 3
@@ -65,7 +65,7 @@ def test_a_plan_carries_what_the_workload_expects() -> None:
 
 
 def test_a_content_key_depends_on_everything_that_counters_depend_on() -> None:
-    cell = Cell("nano/syscall", "small", "emulated", "nehalem", "native")
+    cell = Cell("compute/sieve", "small", "emulated", "nehalem", "native")
     keys = {
         content_key(cell, "binary", "geometry", None),
         content_key(cell, "another binary", "geometry", None),

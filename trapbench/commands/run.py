@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from trapbench.selection import Selection
 
 
+#: Troubled cells that are named at the end of a run.
+_NAMED = 20
+
+
 @click.command("run")
 @click.option("--technique", "techniques", multiple=True, metavar="T", help="Repeatable; all.")
 @click.option(
@@ -83,6 +87,9 @@ def _report(run: Run) -> int:
     cells = "1 cell" if len(run.runs) == 1 else f"{len(run.runs)} cells"
     click.echo(f"{cells}: {summary}; stored in {run.path}")
     unexpected = run.unexpected()
-    for line in views.sentences(unexpected):
+    for line in views.sentences(unexpected.head(_NAMED)):
         click.secho(line.plain, fg="red", err=True)
+    if len(unexpected) > _NAMED:
+        more = len(unexpected) - _NAMED
+        click.secho(f"and {more} more; `trapbench show` names them", fg="red", err=True)
     return 1 if len(unexpected) else 0
