@@ -16,12 +16,15 @@ from hardware_model.vmx.segments import CS, DS, ES, FS, GS, LDTR, SS, TR, UNUSAB
 
 Getter = Callable[[Registers], int]
 Setter = Callable[[Engine, int], None]
+_AVAILABLE_TSS, _BUSY = 0x09, 0x02
 _BLOCKING = int(Interruptibility.BLOCKING_BY_STI | Interruptibility.BLOCKING_BY_MOV_SS)
 
 
 def access_rights(segment: Segment, *, system: bool) -> int:
     """VMX access rights of a cached segment (SDM vol. 3C table 24-2)."""
     rights = segment.flags >> 8 & 0xF0FF
+    if system and rights & 0x1F == _AVAILABLE_TSS:
+        rights |= _BUSY  # LTR marks the register's copy busy too; the engine marks memory alone
     unusable = not rights & 0x80 if system else not segment.selector & 0xFFFC and not rights & 0x80
     return rights | (UNUSABLE if unusable else 0)
 
