@@ -1,7 +1,7 @@
 #: title = "Random updates of a table"
 #: stresses = "independent random loads and stores, TLB misses that set dirty bits; @2m on large pages"
 #: outcome = "result 0 is the sum of the old values of all updated words, each times 3 to the power of its age"
-#: small = { footprint = 0x1000000, updates = 20480, mmap_flags = 1 }
+#: small = { footprint = 0x400000, updates = 20480, mmap_flags = 1 }
 #: standard = { footprint = 0x1000000, updates = 204800, mmap_flags = 1 }
 #: large = { footprint = 0x1000000, updates = 2048000, mmap_flags = 1 }
 #: [variants]
