@@ -11,6 +11,7 @@ import numpy as np
 
 from hardware_model import counters as counter_table
 from hardware_model import presets
+from hardware_model.cpu.device_access import UnsupportedAccess
 from hardware_model.machine import End, Machine, MachineError
 from hardware_model.mmu.tables import TableError
 from techniques.guest import GuestImage
@@ -22,6 +23,14 @@ from techniques.technique import GuestError, Technique
 if TYPE_CHECKING:
     from workloads import Workload
 
+_GUEST_ERRORS = (
+    GuestError,
+    MachineError,
+    ShadowError,
+    TableError,
+    UnsupportedAccess,
+    IndexError,
+)
 ROI_BEGIN, ROI_END = 0x7B900001, 0x7B900002
 DEFAULT_BUDGET = 2_000_000_000
 MIB = 1 << 20
@@ -91,7 +100,7 @@ def run_guest(
     try:
         end = guest.run(budget or workload.budget or DEFAULT_BUDGET)
         status, reason = _verdict(end, guest)
-    except (GuestError, MachineError, ShadowError, TableError, IndexError) as error:
+    except _GUEST_ERRORS as error:
         status, reason = "failed", str(error)
     return _outcome(guest, region, status, reason)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.device_access import UnsupportedAccess, read_gpr, write_gpr
 from hardware_model.executor.engine import Engine
 from hardware_model.mmu.paging import Cr0, Cr4
 
@@ -73,8 +73,12 @@ def written_value(instruction: Instruction, registers: object) -> tuple[int, int
     return None
 
 
-def store_machine_status(engine: Engine) -> int:
-    """SMSW with a register operand, or MOV from CR0, met at an intercept of CR0 reads."""
+def store_machine_status(engine: Engine, cr0: int) -> int:
+    """Complete SMSW with a register operand, met at an intercept of CR0 reads; the guest is to see `cr0`."""
     instruction = Decoder(64, engine.instruction_bytes(), ip=engine.registers.rip).decode()
-    write_gpr(engine.registers, instruction.op0_register, engine.registers.cr(0))
+    if instruction.op_kind(0) != OpKind.REGISTER:
+        raise UnsupportedAccess(
+            f"instruction at {engine.registers.rip:#x} cannot be completed: {instruction}"
+        )
+    write_gpr(engine.registers, instruction.op0_register, cr0)
     return 1

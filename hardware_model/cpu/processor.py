@@ -36,6 +36,7 @@ class Processor:
         self._bus = bus
         self.msrs = ModelSpecificRegisters(engine)
         self.merge_control: Callable[[int, int], int] = lambda number, value: value
+        self.shown_control: Callable[[int, int], int] = lambda number, value: value
         self._instructions: dict[int, Callable[[], int]] = {
             Intercept.CPUID: self._cpuid,
             Intercept.MSR: self._msr,
@@ -81,7 +82,8 @@ class Processor:
         return self.msrs.write(number, value)
 
     def _read_control(self) -> int:
-        return control_registers.store_machine_status(self._engine)
+        shown = self.shown_control(0, self._registers.cr(0))
+        return control_registers.store_machine_status(self._engine, shown)
 
     def _write_control(self) -> int:
         target = control_registers.decode_write(self._engine)

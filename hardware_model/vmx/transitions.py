@@ -117,6 +117,7 @@ class Vmx:
         self._live = True
         self._counters[_ENTRIES] += 1
         self.machine.processor.merge_control = self._merge_control
+        self.machine.processor.shown_control = self._shown_control
 
         def on_exit() -> int:
             handler(self.vmcs.words.item(_REASON_WORD))
@@ -188,6 +189,15 @@ class Vmx:
             return value
         mask = Field.CR0_GUEST_HOST_MASK if number == 0 else Field.CR4_GUEST_HOST_MASK
         return int(cr_written(self._registers.cr(number), value, self.vmcs.load(mask)))
+
+    def _shown_control(self, number: int, value: int) -> int:
+        mask, shadow = (
+            (Field.CR0_GUEST_HOST_MASK, Field.CR0_READ_SHADOW)
+            if number == 0
+            else (Field.CR4_GUEST_HOST_MASK, Field.CR4_READ_SHADOW)
+        )
+        owned = self.vmcs.load(mask)
+        return value & ~owned | self.vmcs.load(shadow) & owned
 
     def invvpid(self, kind: int, vpid: int, address: int = 0) -> None:
         """INVVPID types 0 (address), 1 (single context), 2 (all), 3 (single context, keep globals)."""
