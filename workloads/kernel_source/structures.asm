@@ -60,11 +60,11 @@
 .set PROCESS_WAITING, 96            # queue: itself, while it waits for a child
 .set PROCESS_HANDLERS, 128          # of signals
 .set PROCESS_FILES, 256             # descriptors: pipe | 1 if it is the writing end; 0: unused
-.set PROCESS_REGIONS, 384           # ordered by address; the first unused one has end 0
-.set PROCESS_FPU, 1024              # FXSAVE area
+.set PROCESS_REGIONS, 512           # ordered by address; the first unused one has end 0
+.set PROCESS_FPU, 1152              # FXSAVE area
 .set PROCESS_SHIFT, 11              # 2048 bytes each
 .set PROCESSES, 32
-.set FILES, 16
+.set FILES, 32
 
 .set STATE_FREE, 0
 .set STATE_READY, 1

@@ -1,0 +1,69 @@
+#: title = "Page-table entry made present"
+#: stresses = "stores to a live page table that give translations"
+#: outcome = "result 0 is the sum of the words loaded from the pages mapped (7 each), result 1 the number of rounds"
+#: small = { iterations = 4096 }
+#: standard = { iterations = 40960 }
+#: large = { iterations = 409600 }
+
+# Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from not present to present, in rounds of 512: no page
+# of one page table is mapped, then (measured) each is. No translation of a page that is not present is ever
+# cached, so no INVLPG is needed (Intel SDM vol. 3A, section 4.10.4.3). Afterwards a load from each page must
+# find the frame's content, and the pages are unmapped again.
+
+.set WINDOW, 0xffffffffc0200000
+.set CONTENT, 7
+
+@kernel
+workload_main:
+    .irp register, rbx, rbp, r12, r13, r14
+    push \register
+    .endr
+    mov r12, [rdi + PARAM_ITERATIONS * 8]
+    xor r13d, r13d                  # sum of the words loaded
+    xor r14d, r14d                  # rounds
+    call allocate_zeroed_frame
+    mov rcx, DIRECT_MAP
+    mov qword ptr [rcx + rax], CONTENT
+    mov rdx, KERNEL_DATA_FLAGS
+    or rax, rdx
+    mov rbx, rax                    # the entry
+    mov rdi, [rip + kernel_root]
+    mov rsi, WINDOW
+    mov edx, LEVEL_PAGE
+    call make_slot
+    mov rbp, rax                    # the page table
+.next_round:
+    xor ecx, ecx
+    ROI_BEGIN
+.map:
+    lea rdi, [rbp + rcx*8]
+    pv_set_pte rdi, rbx
+    inc ecx
+    cmp ecx, ENTRIES
+    jb .map
+    ROI_END
+
+    mov rsi, WINDOW
+    xor ecx, ecx
+.unmap:
+    add r13, [rsi]
+    lea rdi, [rbp + rcx*8]
+    pv_clear_pte rdi
+    pv_flush_page rsi
+    add rsi, PAGE
+    inc ecx
+    cmp ecx, ENTRIES
+    jb .unmap
+    inc r14
+    sub r12, ENTRIES
+    ja .next_round
+
+    mov [rip + result], r13
+    mov [rip + result + 8], r14
+    imul r14d, r14d, ENTRIES * CONTENT
+    mov eax, r14d
+    sub eax, r13d
+    .irp register, r14, r13, r12, rbp, rbx
+    pop \register
+    .endr
+    ret

@@ -1,0 +1,89 @@
+#: title = "Page-table entry made not present"
+#: stresses = "stores to a live page table that take translations away, each followed by INVLPG"
+#: outcome = "result 0 is the number of pages found gone, result 1 the number of rounds"
+#: small = { iterations = 2048 }
+#: standard = { iterations = 20480 }
+#: large = { iterations = 204800 }
+
+# Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from present to not present, in rounds of 512: all
+# pages of one page table are mapped and touched, then (measured) unmapped one by one. The old translation may be
+# in a TLB, so each store needs an INVLPG (Intel SDM vol. 3A, section 4.10.4.2). At the end of a round one
+# load from each page must fault.
+
+.set WINDOW, 0xffffffffc0200000
+.set LOAD_BYTES, 2
+
+@kernel
+workload_main:
+    .irp register, rbx, rbp, r12, r13, r14
+    push \register
+    .endr
+    mov r12, [rdi + PARAM_ITERATIONS * 8]
+    xor r13d, r13d                  # pages found gone
+    xor r14d, r14d                  # rounds
+    mov edi, VECTOR_PAGE_FAULT
+    lea rsi, [rip + page_is_gone]
+    call set_gate
+    call allocate_zeroed_frame
+    mov rdx, KERNEL_DATA_FLAGS
+    or rax, rdx
+    mov rbx, rax                    # the entry
+    mov rdi, [rip + kernel_root]
+    mov rsi, WINDOW
+    mov edx, LEVEL_PAGE
+    call make_slot
+    mov rbp, rax                    # the page table
+.next_round:
+    mov rsi, WINDOW
+    xor ecx, ecx
+.map:
+    lea rdi, [rbp + rcx*8]
+    pv_set_pte rdi, rbx
+    mov eax, [rsi]
+    add rsi, PAGE
+    inc ecx
+    cmp ecx, ENTRIES
+    jb .map
+
+    mov rsi, WINDOW
+    xor ecx, ecx
+    ROI_BEGIN
+.unmap:
+    lea rdi, [rbp + rcx*8]
+    pv_clear_pte rdi
+    pv_flush_page rsi
+    add rsi, PAGE
+    inc ecx
+    cmp ecx, ENTRIES
+    jb .unmap
+    ROI_END
+
+    mov rsi, WINDOW
+    mov ecx, ENTRIES
+.check:
+    .byte 0x8b, 0x06                # mov eax, [rsi]
+    add rsi, PAGE
+    dec ecx
+    jnz .check
+    inc r14
+    sub r12, ENTRIES
+    ja .next_round
+
+    mov [rip + result], r13
+    mov [rip + result + 8], r14
+    mov edi, VECTOR_PAGE_FAULT
+    lea rsi, [rip + exception_stubs + (VECTOR_PAGE_FAULT << EXCEPTION_STUB_SHIFT)]
+    call set_gate
+    imul r14d, r14d, ENTRIES
+    mov eax, r14d
+    sub eax, r13d
+    .irp register, r14, r13, r12, rbp, rbx
+    pop \register
+    .endr
+    ret
+
+page_is_gone:
+    inc r13
+    add qword ptr [rsp + 8], LOAD_BYTES
+    add rsp, 8
+    iretq
