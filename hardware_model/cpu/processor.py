@@ -107,6 +107,10 @@ class Processor:
             invalidation.flush_vpid(self._engine.mmu, self._engine.counters, self._engine.mmu[5])
         self._engine.flush_tlb()
 
+    def load_dr(self, number: int, value: int) -> None:
+        """Load a debug register, as MOV to it does."""
+        self._engine.set_dr(number, value)
+
     def load_mmu_registers(self) -> None:
         """Give the MMU the current paging registers, as native code does before each walk."""
         mmu, registers = self._engine.mmu, self._registers

@@ -227,6 +227,10 @@ class Engine:
         """Load CR0, CR3 or CR4 with the engine's derived state."""
         _UPDATE_CR[number](self.cpu + L.ENV, value)
 
+    def set_dr(self, number: int, value: int) -> None:
+        """MOV to a debug register, which arms breakpoints."""
+        _set_dr(self.cpu + L.ENV, number, value)
+
 
 def _library(name: str, *parameters: type) -> Callable[..., None]:
     prototype = ctypes.CFUNCTYPE(None, *parameters)
@@ -237,6 +241,7 @@ _invalidate = _library(
     "tb_invalidate_phys_range_x86_64", ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64
 )
 _tlb_flush = _library("tlb_flush_x86_64", ctypes.c_void_p)
+_set_dr = _library("helper_set_dr_x86_64", ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64)
 _UPDATE_CR = {
     0: _library("cpu_x86_update_cr0_x86_64", ctypes.c_void_p, ctypes.c_uint32),
     3: _library("cpu_x86_update_cr3_x86_64", ctypes.c_void_p, ctypes.c_uint64),
