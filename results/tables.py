@@ -7,6 +7,7 @@ import json
 import pandas as pd
 
 from results.cell import NATIVE
+from results.finished import DIVERGED, OK
 from results.run import Run
 
 #: Counters whose sum is the number of times that a VMM was entered.
@@ -14,10 +15,10 @@ ENTRIES_INTO_VMM = ("exits", "traps")
 
 
 def counters(run: Run, scope: str = "roi") -> pd.DataFrame:
-    """Counters that are not zero everywhere: index (row, counter), one column per variant."""
+    """Counters that some cell has: index (row, counter), one column per variant."""
     frame = _labelled(run.counters[run.counters["scope"] == scope])
     wide = frame.pivot(index=["row", "counter"], columns="variant", values="value")
-    return _native_first(wide[wide.fillna(0).any(axis=1)])
+    return _native_first(_zero_where_it_ran(wide, run))
 
 
 def hot_exits(run: Run, limit: int = 10) -> pd.DataFrame:
@@ -34,7 +35,8 @@ def entries_into_vmm(run: Run, scope: str = "roi") -> pd.DataFrame:
     of_scope = run.counters["scope"] == scope
     chosen = run.counters[of_scope & run.counters["counter"].isin(ENTRIES_INTO_VMM)]
     sums = _labelled(chosen).groupby(["row", "variant"])["value"].sum()
-    return _native_first(sums.unstack("variant"))
+    wide = sums.unstack("variant").reindex_like(statuses(run))
+    return _native_first(_zero_where_it_ran(wide, run))
 
 
 def statuses(run: Run) -> pd.DataFrame:
@@ -71,6 +73,14 @@ def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
             rows = rows + " " + frame[column]
     knobs = frame["knobs"].map(_knobs)
     return frame.assign(row=rows, variant=frame["technique"] + knobs)
+
+
+def _zero_where_it_ran(wide: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Zero counters are not stored: fill them in for cells that ran, by row and variant."""
+    ran = statuses(run).isin([OK, DIVERGED])
+    rows = wide.index.get_level_values("row")
+    mask = ran.reindex(index=rows, columns=wide.columns, fill_value=False)
+    return wide.where(~(wide.isna() & mask.to_numpy()), 0)
 
 
 def _knobs(text: str) -> str:

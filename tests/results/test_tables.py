@@ -1,0 +1,72 @@
+"""Tables of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from results import tables
+from results.finished import Finished
+from results.run import Run
+
+Fill = Callable[..., Path]
+
+
+@pytest.fixture
+def run(native: Finished, ept: Finished, fill_folder: Fill) -> Run:
+    quick = replace(ept.cell, knobs='{"vpid":false}')
+    other = replace(native.cell, workload="exit/cpuid")
+    return Run.load(
+        fill_folder(
+            "a",
+            [
+                native,
+                ept,
+                replace(ept, cell=quick, status="failed", reason="triple fault", counters={}),
+                replace(native, cell=other, counters={"roi": {"instructions": 2, "exits": 0}}),
+            ],
+        )
+    )
+
+
+def test_entries_are_zero_where_a_cell_ran_and_nothing_where_none_did(run: Run) -> None:
+    wide = tables.entries_into_vmm(run)
+    assert list(wide.columns) == ["native", "hvm-ept", "hvm-ept vpid=False"]
+    assert wide.loc["nano/syscall"].tolist()[:2] == [0, 7]
+    assert wide.loc["exit/cpuid", "native"] == 0
+    assert wide.isna().loc["exit/cpuid"].tolist() == [False, True, True]
+    assert pd.isna(wide.loc["nano/syscall", "hvm-ept vpid=False"])
+
+
+def test_counters_that_are_zero_for_one_technique_are_shown_as_zero(run: Run) -> None:
+    wide = tables.counters(run)
+    assert wide.loc[("nano/syscall", "exits")].tolist()[:2] == [0, 7]
+
+
+def test_statuses_tell_every_variant_apart(run: Run) -> None:
+    wide = tables.statuses(run)
+    assert wide.loc["nano/syscall"].tolist() == ["ok", "ok", "failed"]
+
+
+def test_hot_exits_are_listed_hottest_first(
+    native: Finished, ept: Finished, fill_folder: Fill
+) -> None:
+    cold = replace(ept.hot_exits[0], rip=1, count=3)
+    run = Run.load(fill_folder("b", [native, replace(ept, hot_exits=(cold, *ept.hot_exits))]))
+    assert tables.hot_exits(run)["count"].tolist() == [7, 3]
+    assert tables.hot_exits(run, limit=1)["count"].tolist() == [7]
+
+
+def test_native_cycles_and_ratios_leave_out_cells_that_failed(run: Run) -> None:
+    assert set(tables.native_cycles(run, "nehalem")) == {"nano/syscall", "exit/cpuid"}
+    assert list(tables.ratios(run, "nehalem").columns) == ["native", "hvm-ept"]
+
+
+def test_rows_name_the_size_when_a_run_has_several(native: Finished, fill_folder: Fill) -> None:
+    large = replace(native, cell=replace(native.cell, size="large"))
+    run = Run.load(fill_folder("c", [native, large]))
+    assert list(tables.statuses(run).index) == ["nano/syscall large", "nano/syscall small"]
