@@ -17,7 +17,7 @@ test: $(BIN)/.tox
 	$(BIN)/tox run -e lint,types,py
 
 bench: $(BIN)/.bench
-	$(BIN)/python -m pytest benchmarks --benchmark-only --override-ini addopts=
+	$(BIN)/python -m pytest benchmarks -s --benchmark-only --override-ini addopts=
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
