@@ -143,13 +143,23 @@ def _outcome(guest: Technique, region: RegionOfInterest, status: str, reason: st
 
 def outcome_parts(guest: Technique) -> dict[str, str]:
     """What the guest could tell, part by part: memory, registers, console, status."""
-    memory = guest.machine.engine.ram[guest.memory.base : guest.memory.base + guest.memory.size]
     return {
-        "memory": hashlib.sha256(memory.data).hexdigest(),
+        "memory": memory_digest(guest),
         "registers": hashlib.sha256(repr(guest.guest_registers()).encode()).hexdigest(),
         "console": hashlib.sha256(bytes(guest.platform.uart.output)).hexdigest(),
         "status": str(guest.platform.exit_port.status),
     }
+
+
+def memory_digest(guest: Technique) -> str:
+    """SHA-256 over the guest's frames that are not all zero, each with its number."""
+    first = guest.memory.base >> 3
+    words = guest.machine.engine.ram64[first : first + (guest.memory.size >> 3)]
+    frames = words.reshape(-1, 512)
+    used = np.nonzero(frames.any(axis=1))[0]
+    digest = hashlib.sha256(used.astype(np.int64).tobytes())
+    digest.update(frames[used].tobytes())
+    return digest.hexdigest()
 
 
 def _hottest(guest: Technique) -> list[tuple[str, int, str, int]]:
