@@ -68,19 +68,20 @@ class Deprivileged:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._words = machine.words
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
 
     def run(self, handler: TrapHandler, budget: int | None = None) -> End:
         """Run the guest from the registers' state; `handler` is called at every trap until the run ends."""
 
         def on_exit() -> int:
-            handler(self._trap())
+            handler(self.trap())
             return 0
 
         self.machine.on_exit = on_exit
         return self.machine.run(Mode.DEPRIVILEGED, budget)
 
-    def _trap(self) -> Trap:
+    def trap(self) -> Trap:
+        """The trap that the processor has just taken, counted."""
         code = int(self._words[W.EVENT_CODE])
         self._counts[_TRAPS] += 1
         if Intercept.EXCEPTION <= code < Intercept.INTR:

@@ -1,0 +1,286 @@
+"""A VMM that runs its guest's kernel at CPL 1 and user code at CPL 3, on shadow page tables.
+
+The processor's vectors and its SYSCALL entry are the VMM's. Instructions that fault for want of
+privilege are emulated; everything else goes to the guest through its own IDT, as natively.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from iced_x86 import Decoder, Instruction
+
+from hardware_model import counters as counter_table
+from hardware_model.boot import CpuState
+from hardware_model.deprivileged import (
+    Deprivileged,
+    ExceptionTrap,
+    ExternalInterrupt,
+    SoftwareInterrupt,
+    SystemCall,
+    Trap,
+)
+from hardware_model.executor.registers import Segment
+from hardware_model.machine import End, Machine, Platform
+from hardware_model.vectors import EXCEPTION_VECTORS
+from techniques.deprivileged.delivery import Delivery
+from techniques.deprivileged.descriptor_tables import DescriptorTables
+from techniques.deprivileged.exceptions import (
+    DEBUG,
+    INVALID_OPCODE,
+    NOT_PRESENT,
+    PAGE_FAULT,
+    STACK_FAULT,
+    GuestException,
+    general_protection,
+)
+from techniques.deprivileged.instructions import HANDLERS
+from techniques.deprivileged.linear_memory import LinearMemory
+from techniques.deprivileged.platform import DeprivilegedPlatform
+from techniques.deprivileged.rings import Rings
+from techniques.deprivileged.segmentation import Segmentation, compressed_flags
+from techniques.deprivileged.shadow_memory import ShadowMemory
+from techniques.deprivileged.transfers import Transfers
+from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, TF, VirtualCpu
+from techniques.deprivileged.virtual_msrs import VirtualMsrs
+from techniques.emulator import Emulator
+from techniques.frames import FrameAllocator
+from techniques.guest import GuestImage
+from techniques.knobs import Knob, Value
+from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault
+from techniques.technique import GuestError, GuestRegisters, Technique
+
+MIB = 1 << 20
+FIRST_FRAME = 0x10000
+SINGLE_STEP = 1 << 14
+_REFLECTED, _EMULATED = counter_table.index("trap.reflected"), counter_table.index("trap.emulated")
+_EMULATE = counter_table.index("emulate")
+_GENERAL_PROTECTION = general_protection().vector
+_MAY_BE_EMULATED = frozenset({_GENERAL_PROTECTION, INVALID_OPCODE, NOT_PRESENT, STACK_FAULT})
+_NAMES = {vector.number: vector.mnemonic for vector in EXCEPTION_VECTORS}
+POLICY = Knob(
+    "shadow.policy",
+    "trace",
+    ("trace", "virtual-tlb", "unsync"),
+    "how shadow tables follow the guest's",
+    "trace: a trap for each page-table write; virtual-tlb: refills after each CR3 write; "
+    "unsync: resynchronization at flushes",
+)
+
+
+class DeprivilegingVmm(Technique):
+    """A guest without its privilege; `cpu` is its virtual processor, `virtual` its devices."""
+
+    vmm_bytes = 32 * MIB
+    own_bytes: ClassVar[int] = 0  # of these, at their end, what is not a pool of frames
+    knobs = (POLICY,)
+
+    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+        super().__init__(machine, image, knobs)
+        registers = machine.registers
+        self._registers = registers
+        self._counts = machine.counters.data
+        self.virtual = DeprivilegedPlatform(machine)
+        self.cpu = VirtualCpu(registers, VirtualMsrs(registers, lambda: machine.now))
+        frames = FrameAllocator(FIRST_FRAME, self.vmm_bytes - self.own_bytes)
+        policy = str(knobs["shadow.policy"])
+        self.shadow = ShadowMemory(machine, self.memory, frames, self.cpu, policy)
+        pager = self.shadow.pager
+        self.linear = LinearMemory(self.memory, self.shadow.walker, self.memory_written)
+        self.tables = DescriptorTables(
+            machine.memory, self.memory, self.shadow.window, self.cpu, pager.translate
+        )
+        rings = Rings(registers, self.tables)
+        self.segmentation = Segmentation(registers, self.cpu, self.linear)
+        parts = (registers, self.cpu, self.linear, self.segmentation, rings)
+        self.delivery, self.transfers = Delivery(*parts), Transfers(*parts)
+        self.emulator = Emulator(
+            machine, self.memory, self.virtual, pager.translate, self.memory_written
+        )
+
+    @property
+    def platform(self) -> Platform:
+        """The virtual devices."""
+        return self.virtual.devices
+
+    def memory_written(self, gpa: int, size: int) -> None:
+        """The VMM has stored `size` bytes at guest-physical `gpa` for the guest."""
+        self.shadow.pager.guest_table_written(gpa, size)
+
+    def run(self, budget: int | None) -> End:
+        """Boot the guest and run it."""
+        self.start()
+        return Deprivileged(self.machine).run(self.on_trap, budget)
+
+    def start(self) -> None:
+        """Give the guest its registers, at ring 1 in place of ring 0."""
+        state = self.image.load(self.memory)
+        self.machine.load_state(state)
+        self.cpu.reset(state)
+        self._compress(state)
+        self.shadow.start()
+        self.tables.locate()
+        self.tables.load(self._registers)
+        self.virtual.arm()
+
+    def _compress(self, state: CpuState) -> None:
+        for name in ("es", "ds", "fs", "gs", "ss", "cs"):
+            segment = state.code if name == "cs" else state.data
+            selector = segment.selector | (KERNEL_RING if name in ("cs", "ss") else 0)
+            flags = compressed_flags(segment.flags, dpl=0)
+            self._registers.set_segment(name, Segment(selector, segment.base, segment.limit, flags))
+        self._registers.cpl = KERNEL_RING
+        self.cpu.load_flags(state.rflags, 0)
+
+    def on_trap(self, trap: Trap) -> None:
+        """Handle one trap; the guest goes on afterwards."""
+        if self._registers.cpl == KERNEL_RING:
+            self.tables.refresh()
+        try:
+            self._handle(trap)
+        except GuestException as fault:
+            self._reflect(fault)
+        if self.machine.running:
+            self._deliver_interrupt()
+
+    def _handle(self, trap: Trap) -> None:
+        match trap:
+            case ExceptionTrap(vector=vector) if vector == PAGE_FAULT:
+                self._note("pf")
+                self._page_fault(trap.address, trap.error or 0)
+            case ExceptionTrap():
+                self._exception(trap)
+            case SystemCall():
+                self._note("syscall")
+                self.transfers.system_call()
+                self.machine.retire_emulated()
+                self._counts[_REFLECTED] += 1
+            case SoftwareInterrupt(vector=vector, length=length):
+                self._note("int")
+                self.delivery.software(vector, length)
+                self.machine.retire_emulated()
+                self._counts[_REFLECTED] += 1
+            case ExternalInterrupt():
+                self._note("interrupt")
+                self.virtual.host_interrupt()
+
+    def _note(self, name: str) -> None:
+        self.hot_exits[(name, self._registers.rip)] += 1
+
+    def _page_fault(self, address: int, error: int) -> None:
+        """Hidden fault, true fault, traced write, device register, or a descriptor's accessed flag."""
+        if not self.cpu.cpl and self.tables.mark_accessed(address, self.linear):
+            return
+        match self.shadow.on_page_fault(address, error):
+            case Filled():
+                pass
+            case GuestFault(error_code=code, va=va):
+                raise GuestException(PAGE_FAULT, code, va)
+            case EmulateWrite():
+                self.emulator.store()
+            case DeviceAccess(gpa=gpa):
+                self.emulator.device_access(gpa)
+
+    def _exception(self, trap: ExceptionTrap) -> None:
+        if trap.vector == DEBUG:
+            self.cpu.debug[6] |= self._registers.dr(6)
+        elif trap.vector in _MAY_BE_EMULATED:
+            instruction = self.decode()
+            handler = HANDLERS.get(instruction.code)
+            if handler is not None:
+                self._emulate(instruction)
+                return
+            if instruction.is_privileged and trap.vector == _GENERAL_PROTECTION:
+                raise GuestError(
+                    f"privileged instruction at RIP {self._registers.rip:#x} has no emulation: {instruction}"
+                )
+        self._note(_NAMES[trap.vector])
+        raise GuestException(trap.vector, trap.error)
+
+    def decode(self) -> Instruction:
+        """The instruction at the guest's RIP."""
+        return Decoder(64, self.emulator.fetch(), ip=self._registers.rip).decode()
+
+    def _emulate(self, instruction: Instruction) -> None:
+        self._note(str(instruction).split(" ", 1)[0])
+        single_step = self._registers.rflags & TF
+        HANDLERS[instruction.code](self, instruction)
+        if single_step:
+            self.cpu.debug[6] |= SINGLE_STEP
+            raise GuestException(DEBUG)
+
+    def _reflect(self, fault: GuestException) -> None:
+        self._counts[_REFLECTED] += 1
+        if not self.delivery.exception(fault):
+            self.machine.end(End.TRIPLE_FAULT)
+
+    def _deliver_interrupt(self) -> None:
+        """A virtual interrupt goes to the guest as soon as its IF and the shadow of STI let it."""
+        apic, window = self.virtual.apic, False
+        if apic.deliverable and self.cpu.interrupts:
+            window = self._registers.sti_shadow
+            if not window:
+                self._interrupt(apic.acknowledge() or 0)
+        if self.machine.running:
+            self.virtual.settle(window=window)
+
+    def _interrupt(self, vector: int) -> None:
+        self._counts[_REFLECTED] += 1
+        if not self.delivery.interrupt(vector):
+            self.machine.end(End.TRIPLE_FAULT)
+
+    def require_kernel(self) -> None:
+        """Raise #GP(0) unless the guest is at its CPL 0."""
+        if self.cpu.cpl:
+            raise general_protection()
+
+    def read_operand(self, instruction: Instruction, size: int) -> int:
+        """The instruction's memory operand of `size` bytes."""
+        address = self.emulator.linear_address(instruction)
+        ac = bool(self._registers.rflags & AC)
+        return self.linear.read_integer(address, size, user=self.cpu.cpl == 3, ac=ac)
+
+    def read_stack(self, size: int) -> int:
+        """The top of the stack."""
+        ac = bool(self._registers.rflags & AC)
+        rsp = int(self._registers.gpr[4])
+        return self.linear.read_integer(rsp, size, user=self.cpu.cpl == 3, ac=ac)
+
+    def complete(self, instruction: Instruction, *, again: bool = False) -> None:
+        """The instruction is done: RIP goes behind it, or stays for the next round of REP."""
+        self._count_emulation()
+        self.emulator.complete(0 if again else instruction.len)
+
+    def retire(self, instruction: Instruction) -> None:
+        """The instruction is done and has set RIP itself."""
+        self._count_emulation()
+        self.machine.retire_emulated()
+
+    def _count_emulation(self) -> None:
+        self._counts[_EMULATE] += 1
+        self._counts[_EMULATED] += 1
+
+    def write_cr(self, number: int, value: int) -> None:
+        """The guest loads CR0, CR3 or CR4 with a legal value."""
+        self.shadow.write_cr(number, value)
+        if number == 3:
+            self.tables.locate()
+
+    def write_dr(self, number: int, value: int) -> None:
+        """The guest loads DR0-3, DR6 or DR7; its breakpoints are the processor's."""
+        self.machine.processor.load_dr(number, value)
+        self.cpu.debug[number] = self._registers.dr(number)
+
+    def guest_registers(self) -> GuestRegisters:
+        """The guest's registers, as it would read them natively."""
+        r, cpu = self._registers, self.cpu
+        return GuestRegisters(
+            gpr=tuple(int(value) for value in r.gpr),
+            rip=r.rip,
+            rflags=cpu.rflags,
+            cr=(cpu.cr(0), cpu.cr(2), cpu.cr(3), cpu.cr(4)),
+            efer=cpu.efer,
+            cs=cpu.selector("cs"),
+            ss=cpu.selector("ss"),
+        )
