@@ -50,20 +50,29 @@ def _run(planned: Planned) -> techniques.Outcome:
 
 
 def _finished(planned: Planned, outcome: techniques.Outcome) -> Finished:
+    console = outcome.console.decode(errors="replace")
     return Finished(
         cell=planned.cell,
         key=planned.key,
         status=outcome.status,
-        reason=outcome.reason,
+        reason=_reason(outcome, console),
         guest_status=outcome.guest_status,
         digest=outcome.digest,
         outcome=dict(outcome.outcome_parts),
         counters={"roi": _plain(outcome.counters_roi), "total": _plain(outcome.counters_total)},
         instructions=int(outcome.instructions),
-        console=outcome.console.decode(errors="replace")[-CONSOLE_TAIL:],
+        console=console[-CONSOLE_TAIL:],
         hot_exits=tuple(HotExit(r, int(rip), s, int(n)) for r, rip, s, n in outcome.hot_exits),
         notes="\n".join(outcome.notes),
     )
+
+
+def _reason(outcome: techniques.Outcome, console: str) -> str:
+    """The outcome's reason, with a failed guest's last words: a kernel's panic says why."""
+    words = [line.strip() for line in console.splitlines() if line.strip()]
+    if outcome.status != FAILED or not words:
+        return outcome.reason
+    return f"{outcome.reason}; its last words: {words[-1]}"
 
 
 def _plain(counters: dict[str, int]) -> dict[str, int]:
