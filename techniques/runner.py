@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from hardware_model import counters as counter_table
 from hardware_model import presets
 from hardware_model.cpu.device_access import UnsupportedAccess
 from hardware_model.machine import End, Machine, MachineError
+from hardware_model.mmu.geometry import TlbGeometry
 from hardware_model.mmu.tables import TableError
 from techniques.guest import GuestImage
 from techniques.knobs import Value, resolve
@@ -94,7 +96,7 @@ def run_guest(
     kind = find(technique)
     settings = resolve(technique, kind.knobs, knobs or {})
     image = guest_image(workload, size)
-    machine = Machine(kind.vmm_bytes + image.ram_bytes, presets.load(geometry).geometry)
+    machine = Machine(kind.vmm_bytes + image.ram_bytes, _geometry(geometry))
     guest = kind(machine, image, settings)
     region = RegionOfInterest(machine)
     try:
@@ -103,6 +105,11 @@ def run_guest(
     except _GUEST_ERRORS as error:
         status, reason = "failed", str(error)
     return _outcome(guest, region, status, reason)
+
+
+@cache
+def _geometry(preset: str) -> TlbGeometry:
+    return presets.load(preset).geometry
 
 
 def guest_image(workload: Workload, size: str) -> GuestImage:
