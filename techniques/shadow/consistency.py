@@ -98,5 +98,5 @@ def _check_leaf(page: ShadowPage, position: int, entry: int, derivation: Derivat
     leaf, derived = page.leaves[position], derivation.leaf(page, entry)
     agrees = leaf in (derived, derived & ~(RW | D))
     if not agrees and not page.mode.role & _WP_ROLE:
-        agrees = leaf & RW != 0 and bool(entry & D) and leaf & FRAME == derived & FRAME
+        agrees = bool(entry & D) and leaf & FRAME == derived & FRAME and not leaf & US
     _require(agrees, page, position, f"{leaf:#x} does not follow from {entry:#x}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from hardware_model.counters import CounterArray
-from hardware_model.mmu.paging import Cr0, Cr4, Efer, PageFault
+from hardware_model.mmu.paging import Cr4, PageFault
 from techniques.shadow import counts as counted
 from techniques.shadow.entry_bits import NX, RW, US, D
 from techniques.shadow.errors import ReservedRegion
@@ -34,11 +34,12 @@ NOTHING_RESERVED: Mapping[int, int] = MappingProxyType({})
 class ShadowPager:
     """Shadow page tables for one virtual processor.
 
-    The VMM runs the guest with `root` in the real CR3, real CR0.WP = 1, and the guest's own
-    CR4.SMEP, CR4.SMAP, CR4.PGE and EFER.NXE. It loads `root` after `set_registers`, `on_cr3_write`
-    and `on_cr_write`, even if it is the same: this load is what drops non-global translations. It
-    tells the pager of page faults, INVLPGs and its own stores to guest memory. A deprivileged
-    kernel runs at CPL 1, which is supervisor mode for paging: U/S means the same there.
+    The VMM runs the guest with `root` in the real CR3, real CR0.WP = 1 and EFER.NXE = 1 whatever
+    the guest set (fetches could not be told from loads otherwise), and the guest's own CR4.SMEP,
+    CR4.SMAP and CR4.PGE. It loads `root` after `set_registers` and each `on_..._write`, even if it
+    is the same: this load is what drops non-global translations. It tells the pager of page faults,
+    INVLPGs and its own stores to guest memory. A deprivileged kernel runs at CPL 1, which is
+    supervisor mode for paging: U/S means the same there.
 
     `guest` and `machine` are memories, `frames` the pool for shadow tables, `policy` one of
     `POLICIES`. `reserved`, for a deprivileged guest only, gives root entries by index (0 to 511)
@@ -135,9 +136,7 @@ class ShadowPager:
     def _configure(self) -> None:
         paging = self._paging
         self._walker.configure(paging, paging_mode(paging, self._limits))
-        self._write_protect = bool(paging.cr0 & Cr0.WP)
         self._smep, self._smap = bool(paging.cr4 & Cr4.SMEP), bool(paging.cr4 & Cr4.SMAP)
-        self._nxe = bool(paging.efer & Efer.NXE)
         self._global_mask = paging_mode(paging, self._limits).global_mask
 
     def on_page_fault(self, va: int, error_code: int, ac: bool = False) -> FaultResult:
@@ -184,7 +183,7 @@ class ShadowPager:
         if rights & RW or not write:
             return rights
         if rights & US:
-            if self._smap or (self._smep and not self._nxe):
+            if self._smap:
                 return _MUST_EMULATE
             if self._smep:
                 rights |= NX
@@ -209,6 +208,15 @@ class ShadowPager:
         """
         self._policy.table_written(gpa, size)
         self._flushes.finish()
+
+    def watch(self, gfn: int) -> None:
+        """Write-protect guest frame `gfn`: writes become `EmulateWrite`. Policies trace and unsync."""
+        self._policy.watch(gfn)
+        self._flushes.finish()
+
+    def unwatch(self, gfn: int) -> None:
+        """End what `watch` began; the next write makes the frame writable again."""
+        self._policy.unwatch(gfn)
 
     def translate(self, va: int) -> int | None:
         """Guest-physical address of `va` by the guest's tables, whatever the rights; no effects."""

@@ -1,4 +1,4 @@
-"""Which guest frames are shadowed as page tables."""
+"""Which guest frames are shadowed as page tables, or watched for another reason."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from techniques.shadow.shadow_page import ShadowPage
 
 
 class TableIndex:
-    """Shadow pages by the frame of their guest table, and counts of such frames by region.
+    """Shadow pages by the frame of their guest table, watched frames, and counts of both by region.
 
     `base` is the machine address of guest frame 0.
     """
@@ -16,6 +16,7 @@ class TableIndex:
         self._size = guest.size
         self._base = base
         self.by_gfn: dict[int, list[ShadowPage]] = {}
+        self.watched: set[int] = set()
         self._frames: dict[int, dict[int, int]] = {2: {}, 3: {}}
 
     def add(self, page: ShadowPage) -> None:
@@ -25,9 +26,29 @@ class TableIndex:
             pages.append(page)
             return
         self.by_gfn[page.gfn] = [page]
+        self._count(page.gfn)
+
+    def _count(self, gfn: int) -> None:
         for level, regions in self._frames.items():
-            region = page.gfn >> 9 * (level - 1)
+            region = gfn >> 9 * (level - 1)
             regions[region] = regions.get(region, 0) + 1
+
+    def _uncount(self, gfn: int) -> None:
+        for level, regions in self._frames.items():
+            region = gfn >> 9 * (level - 1)
+            regions[region] -= 1
+            if not regions[region]:
+                del regions[region]
+
+    def watch(self, gfn: int) -> None:
+        """The VMM wants to see writes to a frame that it does not watch yet."""
+        self.watched.add(gfn)
+        self._count(gfn)
+
+    def unwatch(self, gfn: int) -> None:
+        """It does not any more."""
+        self.watched.remove(gfn)
+        self._uncount(gfn)
 
     def remove(self, page: ShadowPage) -> None:
         """A shadow of a guest table was destroyed."""
@@ -36,14 +57,12 @@ class TableIndex:
         if pages:
             return
         del self.by_gfn[page.gfn]
-        for level, regions in self._frames.items():
-            region = page.gfn >> 9 * (level - 1)
-            regions[region] -= 1
-            if not regions[region]:
-                del regions[region]
+        self._uncount(page.gfn)
 
     def traced(self, gfn: int) -> bool:
-        """Whether a write to the frame must be seen: a shadow page relies on it."""
+        """Whether a write to the frame must be seen: a shadow page relies on it, or the VMM asked."""
+        if gfn in self.watched:
+            return True
         pages = self.by_gfn.get(gfn)
         if pages is None:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from techniques.shadow.errors import ShadowError
 from techniques.shadow.guest_walk import GuestTranslation
 from techniques.shadow.paging_mode import PagingMode
 
@@ -41,6 +42,14 @@ class Policy(ABC):
     @abstractmethod
     def table_written(self, gpa: int, size: int) -> None:
         """The VMM stored `size` bytes at `gpa` for the guest."""
+
+    def watch(self, gfn: int) -> None:
+        """Have writes to guest frame `gfn` emulated, so that the VMM sees them."""
+        raise ShadowError("this shadow-paging policy cannot watch frames")
+
+    def unwatch(self, gfn: int) -> None:
+        """The VMM need not see writes to a frame that it has watched."""
+        raise ShadowError("this shadow-paging policy cannot watch frames")
 
     @abstractmethod
     def check(self) -> None:

@@ -143,6 +143,17 @@ class Trace(Policy, PageSource):
         if writers or self._flushes.stale_writable:
             self._flushes.pending = True
 
+    def watch(self, gfn: int) -> None:
+        """See `Policy`."""
+        traced = self.index.traced(gfn)
+        self.index.watch(gfn)
+        if not traced:
+            self.protect(gfn)
+
+    def unwatch(self, gfn: int) -> None:
+        """See `Policy`."""
+        self.index.unwatch(gfn)
+
     def allow_write(self, gfn: int) -> bool:
         """Every write to a table is emulated."""
         return False

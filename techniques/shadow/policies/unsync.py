@@ -39,6 +39,8 @@ class Unsync(Trace):
 
     def allow_write(self, gfn: int) -> bool:
         """Let the guest write to a table of level 1."""
+        if gfn in self.index.watched:
+            return False
         pages = self.index.by_gfn[gfn]
         if any(page.level > 1 for page in pages):
             return False
