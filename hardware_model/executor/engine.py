@@ -195,7 +195,9 @@ class Engine:
 
     def drop_code(self, address: int, end: int) -> bool:
         """Drop translations of code in [address, end) of machine memory that was written behind the engine's back."""
-        if not self._fetched[address >> 12 : ((end - 1) >> 12) + 1].any():
+        first, last = address >> 12, (end - 1) >> 12
+        fetched = self._fetched
+        if not (fetched.item(first) if first == last else fetched[first : last + 1].any()):
             return False
         _invalidate(self._handle, address, end)
         return True
