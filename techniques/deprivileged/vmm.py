@@ -7,9 +7,10 @@ privilege are emulated; everything else goes to the guest through its own IDT, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar
 
-from iced_x86 import Decoder, Instruction
+from iced_x86 import Decoder, Instruction, Mnemonic
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
@@ -35,7 +36,7 @@ from techniques.deprivileged.exceptions import (
     GuestException,
     general_protection,
 )
-from techniques.deprivileged.instructions import HANDLERS
+from techniques.deprivileged.instructions import HANDLERS, Handler
 from techniques.deprivileged.linear_memory import LinearMemory
 from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.rings import Rings
@@ -59,6 +60,7 @@ _EMULATE = counter_table.index("emulate")
 _GENERAL_PROTECTION = general_protection().vector
 _MAY_BE_EMULATED = frozenset({_GENERAL_PROTECTION, INVALID_OPCODE, NOT_PRESENT, STACK_FAULT})
 _NAMES = {vector.number: vector.mnemonic for vector in EXCEPTION_VECTORS}
+_MNEMONICS = {v: name.lower() for name, v in vars(Mnemonic).items() if name.isupper()}
 POLICY = Knob(
     "shadow.policy",
     "trace",
@@ -69,12 +71,17 @@ POLICY = Knob(
 )
 
 
+@lru_cache(maxsize=1 << 14)
+def _decoded(code: bytes, rip: int) -> Instruction:
+    return Decoder(64, code, ip=rip).decode()
+
+
 class DeprivilegingVmm(Technique):
     """A guest without its privilege; `cpu` is its virtual processor, `virtual` its devices."""
 
     vmm_bytes = 32 * MIB
     own_bytes: ClassVar[int] = 0  # of these, at their end, what is not a pool of frames
-    knobs = (POLICY,)
+    knobs: ClassVar[tuple[Knob, ...]] = (POLICY,)
 
     def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -177,10 +184,14 @@ class DeprivilegingVmm(Technique):
                 pass
             case GuestFault(error_code=code, va=va):
                 raise GuestException(PAGE_FAULT, code, va)
-            case EmulateWrite():
-                self.emulator.store()
+            case EmulateWrite(gpa=gpa):
+                self.emulate_store(gpa)
             case DeviceAccess(gpa=gpa):
                 self.emulator.device_access(gpa)
+
+    def emulate_store(self, gpa: int) -> None:
+        """Perform the store at RIP, which goes to guest-physical `gpa` in a traced frame."""
+        self.emulator.store()
 
     def _exception(self, trap: ExceptionTrap) -> None:
         if trap.vector == DEBUG:
@@ -189,7 +200,7 @@ class DeprivilegingVmm(Technique):
             instruction = self.decode()
             handler = HANDLERS.get(instruction.code)
             if handler is not None:
-                self._emulate(instruction)
+                self._emulate(instruction, handler)
                 return
             if instruction.is_privileged and trap.vector == _GENERAL_PROTECTION:
                 raise GuestError(
@@ -200,12 +211,12 @@ class DeprivilegingVmm(Technique):
 
     def decode(self) -> Instruction:
         """The instruction at the guest's RIP."""
-        return Decoder(64, self.emulator.fetch(), ip=self._registers.rip).decode()
+        return _decoded(self.emulator.fetch(), self._registers.rip)
 
-    def _emulate(self, instruction: Instruction) -> None:
-        self._note(str(instruction).split(" ", 1)[0])
+    def _emulate(self, instruction: Instruction, handler: Handler) -> None:
+        self._note(_MNEMONICS[instruction.mnemonic])
         single_step = self._registers.rflags & TF
-        HANDLERS[instruction.code](self, instruction)
+        handler(self, instruction)
         if single_step:
             self.cpu.debug[6] |= SINGLE_STEP
             raise GuestException(DEBUG)
