@@ -157,6 +157,71 @@ _VMM = _group(
     },
 )
 
+# Names of hypercalls as in Xen's public headers.
+HYPERCALL_NAMES = (
+    *("set_trap_table", "mmu_update", "set_gdt", "stack_switch", "set_callbacks", "fpu_taskswitch"),
+    *("set_debugreg", "get_debugreg", "update_descriptor", "memory_op", "multicall"),
+    *("update_va_mapping", "set_timer_op", "xen_version", "console_io", "grant_table_op"),
+    *("vm_assist", "iret", "vcpu_op", "set_segment_base", "mmuext_op", "sched_op", "callback_op"),
+    *("event_channel_op", "physdev_op"),
+)
+
+_PV = _group(
+    "pv",
+    "events",
+    {
+        "hypercall.entries": "hypercalls executed by SYSCALL; a multicall is one",
+        **{
+            f"hypercall.{name}": f"{name} operations, those in multicalls included"
+            for name in HYPERCALL_NAMES
+        },
+        "hypercall.unimplemented": "hypercalls answered with -ENOSYS because the hypervisor lacks them",
+        "pv.multicall_entry": "hypercalls executed as part of a multicall",
+        "pv.mmu_update_entry": "requests of mmu_update processed",
+        "pv.mmuext_entry": "requests of mmuext_op processed",
+        "pv.entry_validated": "page-table entries checked against the rules of direct paging",
+        "pv.type_change": "frames that changed their type",
+        "pv.pin": "page tables pinned",
+        "pv.unpin": "page tables unpinned",
+        "pv.rejected": "hypercalls and requests in them that ended in an error",
+        "pv.syscall_bounced": "system calls of user programs passed on to the guest kernel",
+        "pv.exception_bounced": "exceptions passed on to the guest kernel",
+        "pv.upcall": "event upcalls made to the guest kernel",
+        "pv.event_sent": "event channels that became pending",
+        "pv.mode_switch": "switches between the guest's kernel root and its user root",
+        "pv.root_switch": "new base pointers loaded for the guest",
+        "pv.tlb_flush": "TLB flushes requested by the guest",
+        "pv.tlb_flush.type_change": "TLB flushes made because a frame changed its type",
+        "pv.invlpg": "single-page invalidations requested by the guest",
+        "pv.block": "times the guest blocked",
+    },
+)
+
+_BT = _group(
+    "bt",
+    "events",
+    {
+        "bt.unit": "translation units made",
+        "bt.instruction.translated": "guest instructions translated",
+        "bt.instruction.emitted": "instructions emitted into the translation cache",
+        "bt.byte.emitted": "bytes emitted into the translation cache",
+        "bt.chained": "direct exits linked to the unit they lead to",
+        "bt.unchained": "direct exits that lost the unit they led to",
+        "bt.lookup.filled": "entries of the table for indirect transfers filled",
+        "bt.invalidated": "units dropped because their source was written or mapped elsewhere",
+        "bt.invalidated.remap": "of these, units whose linear page was mapped elsewhere",
+        "bt.flush": "times the translation cache was emptied because it was full",
+        "bt.adapted": "instructions that kept faulting and became callouts",
+        "bt.reverted": "of these, instructions that became themselves again",
+        "bt.callout": "calls from the translation cache to the VMM",
+        "bt.callout.link": "callouts at a direct exit without a unit to lead to",
+        "bt.callout.miss": "callouts at an indirect transfer that the lookup table did not answer",
+        "bt.callout.emulate": "callouts for an instruction that the VMM performs",
+        "bt.callout.window": "callouts because an interrupt waited when the guest set IF",
+        "bt.callout.traced": "callouts for adapted loads and stores",
+    },
+)
+
 COUNTERS: tuple[Counter, ...] = (
     *_CPU,
     *(
@@ -192,6 +257,8 @@ COUNTERS: tuple[Counter, ...] = (
     ),
     *_SHADOW,
     *_VMM,
+    *_BT,
+    *_PV,
 )
 
 _INDEX = {counter.name: position for position, counter in enumerate(COUNTERS)}

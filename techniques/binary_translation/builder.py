@@ -1,0 +1,148 @@
+"""Building of one unit: code, time map, marks and exits grow together."""
+
+from __future__ import annotations
+
+from iced_x86 import Instruction
+
+from techniques.binary_translation.layout import REGION, STATE, TABLE
+from techniques.binary_translation.templates import template
+from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
+
+_STATE = REGION + STATE
+TABLE_BASE = REGION + TABLE >> 3
+_CALLOUT = "ud2"
+_MASK = (1 << 64) - 1
+RAX, RCX = 0, 1
+
+
+def fits_signed(value: int) -> bool:
+    """Whether 64-bit `value` is a sign-extended 32-bit number."""
+    return (value + (1 << 31)) & _MASK < 1 << 32
+
+
+class UnitBuilder:
+    """Emits the translation of guest code from `rip` on at linear address `entry`."""
+
+    def __init__(self, rip: int, entry: int) -> None:
+        self.guest = rip
+        self._start = rip
+        self._entry = entry
+        self._code = bytearray()
+        self._time = bytearray()
+        self._marks: list[Mark] = []
+        self._callouts: dict[int, Callout] = {}
+        self._exits: list[Exit] = []
+        self._starts: dict[int, int] = {}
+        self._shadow = False
+        self.instructions = 0
+        self._indirect_entry()
+        self._body = self.address
+
+    @property
+    def address(self) -> int:
+        """Where the next instruction will stand."""
+        return self._entry + len(self._code)
+
+    def begin(self, rip: int, *, shadow: bool = False) -> None:
+        """The translation of the guest instruction at `rip` begins."""
+        self.guest = rip
+        self._shadow = shadow
+        self._starts[rip] = self.address
+        self.instructions += 1
+
+    def raw(self, code: bytes, units: int = 0, saved: tuple[int, ...] = ()) -> int:
+        """Emit one instruction; with it `units` guest instructions retire. Returns its address."""
+        at = self.address
+        self._marks.append(Mark(at, self.guest, saved, shadow=self._shadow))
+        self._append(code, units)
+        return at
+
+    def _append(self, code: bytes, units: int = 0) -> None:
+        self._code += code
+        self._time += bytes([units]) + bytes(len(code) - 1)
+
+    def emit(
+        self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()
+    ) -> int:
+        """Emit the template `text` patched with `value`; otherwise as `raw`."""
+        return self.raw(template(text).at(self.address, _STATE, value), units, saved)
+
+    def callout(
+        self, kind: Kind, instruction: Instruction | None = None, saved: tuple[int, ...] = ()
+    ) -> None:
+        """Call the VMM."""
+        self._callouts[self.address] = Callout(kind, instruction)
+        self.emit(_CALLOUT, saved=saved)
+
+    def jump(self, target: int, units: int, opcode: bytes = b"\xe9") -> None:
+        """Jump to guest address `target`, by a JMP or Jcc with a 32-bit displacement."""
+        at = self.raw(opcode + bytes(4), units)
+        self._exits.append(Exit(target & _MASK, at + len(opcode), 0))
+
+    def indirect(self, units: int = 1) -> None:
+        """Jump to the guest address in RCX; RAX and RCX are saved on the state page."""
+        saved = (RAX, RCX)
+        self.emit("movabs rax, #", TABLE_BASE, saved=saved)
+        self.emit("mov ax, cx", saved=saved)
+        self.emit("jmp qword ptr [rax*8]", units=units, saved=saved)
+
+    def await_window(self, following: int, *, shadow: bool) -> None:
+        """The guest may have set IF: call out if an interrupt waits. Guest RIP is `following`."""
+        self.guest, self._shadow = following, shadow
+        self.emit("mov {gpr1}, rcx")
+        self.emit("mov rcx, {pending}", saved=(RCX,))
+        self.raw(b"\xe3\x02", saved=(RCX,))  # jrcxz over the callout
+        self.callout(Kind.WINDOW, saved=(RCX,))
+        self.emit("mov rcx, {gpr1}", saved=(RCX,))
+
+    def _indirect_entry(self) -> None:
+        """Check that the address in RCX is this unit's; restore RAX and RCX."""
+        rip, saved = self._start, (RAX, RCX)
+        steps: list[tuple[str, int, int]] = []  # text, value, bias of RCX before it
+        if fits_signed(-rip & _MASK) and fits_signed(rip):
+            steps = [("lea rcx, [rcx + #]", -rip, 0), ("", 0, -rip), ("lea rcx, [rcx + #]", rip, -rip)]
+        else:
+            wide, add = "movabs rax, #", "lea rcx, [rcx + rax]"
+            steps = [(wide, -rip, 0), (add, 0, 0), ("", 0, -rip), (wide, rip, -rip), (add, 0, -rip)]
+        pieces: list[tuple[bytes, int]] = []
+        at = self.address
+        for text, value, bias in steps:
+            code = template(text).at(at, _STATE, value) if text else b"\xe3\x00"
+            pieces.append((code, bias))
+            at += len(code)
+        hit = next(i for i, (code, _) in enumerate(pieces) if code == b"\xe3\x00")
+        skipped = sum(len(code) for code, _ in pieces[hit + 1 :]) + len(template(_CALLOUT).code)
+        pieces[hit] = (bytes([0xE3, skipped]), pieces[hit][1])
+        for code, bias in pieces:
+            self._marks.append(Mark(self.address, None, saved, bias))
+            self._append(code)
+        self._callouts[self.address] = Callout(Kind.MISS)
+        self._marks.append(Mark(self.address, None, saved))
+        self._append(template(_CALLOUT).code)
+        self.emit("mov rcx, {gpr1}", saved=saved)
+        self.emit("mov rax, {gpr0}", saved=(RAX,))
+
+    def finish(self) -> Unit:
+        """Add the exits' stubs; the unit."""
+        for way in self._exits:
+            self.guest, self._shadow = way.target, False
+            way.stub = self.address
+            self._callouts[way.stub] = Callout(Kind.LINK, exit=way)
+            self.emit(_CALLOUT)
+            self._patch(way.site, way.stub)
+        return Unit(
+            self._start,
+            self._entry,
+            self._body,
+            bytes(self._code),
+            bytes(self._time),
+            self._marks,
+            self._callouts,
+            self._exits,
+            self._starts,
+            self.instructions,
+        )
+
+    def _patch(self, site: int, target: int) -> None:
+        at = site - self._entry
+        self._code[at : at + 4] = (target - site - 4).to_bytes(4, "little", signed=True)

@@ -1,0 +1,73 @@
+"""What the VMM does when translated code calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from iced_x86 import Instruction, Mnemonic
+
+from hardware_model.deprivileged import SoftwareInterrupt, SystemCall
+from techniques.binary_translation import counts as counted
+from techniques.binary_translation.emulation import EMULATIONS
+from techniques.binary_translation.unit import Callout, Kind, Unit
+from techniques.deprivileged.exceptions import invalid_opcode
+from techniques.deprivileged.instructions import HANDLERS
+
+if TYPE_CHECKING:
+    from techniques.binary_translation.vmm import BinaryTranslation
+
+_BREAKPOINT = 3
+
+
+class Callouts:
+    """Handlers by kind. The guest's registers are its own, RIP on the instruction at hand."""
+
+    def __init__(self, vmm: BinaryTranslation) -> None:
+        self._vmm = vmm
+        self._counts = vmm.bt_counts
+        self._handlers: dict[Kind, Callable[[Callout, Unit | None], None]] = {
+            Kind.LINK: self._link,
+            Kind.MISS: self._miss,
+            Kind.EMULATE: self._emulate,
+            Kind.WINDOW: lambda callout, unit: vmm.after_callout(),
+        }
+
+    def handle(self, callout: Callout, unit: Unit | None) -> None:
+        """Do what the callout is for."""
+        self._counts[counted.CALLOUTS] += 1
+        self._counts[counted.BY_KIND[callout.kind]] += 1
+        self._handlers[callout.kind](callout, unit)
+
+    def _link(self, callout: Callout, unit: Unit | None) -> None:
+        """Find the target's unit, and have the exit lead there from now on."""
+        assert callout.exit is not None
+        target = self._vmm.unit_or_fault()
+        if target is not None and unit is not None and unit.valid:
+            self._vmm.cache.link(callout.exit, target)
+
+    def _miss(self, callout: Callout, unit: Unit | None) -> None:
+        """Find the target's unit, and have the table lead there from now on."""
+        target = self._vmm.unit_or_fault()
+        if target is not None:
+            self._counts[counted.LOOKUP_FILLED] += 1
+            self._vmm.cache.enter_in_table(target)
+
+    def _emulate(self, callout: Callout, unit: Unit | None) -> None:
+        assert callout.instruction is not None
+        self._vmm.perform(callout.instruction)
+
+
+def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:
+    """Carry out an instruction of the guest's kernel; raises the exception that it causes."""
+    mnemonic = instruction.mnemonic
+    if mnemonic in (Mnemonic.INT, Mnemonic.INT3):
+        vector = _BREAKPOINT if mnemonic == Mnemonic.INT3 else instruction.immediate8
+        vmm.take(SoftwareInterrupt(vector, instruction.len))
+    elif mnemonic == Mnemonic.SYSCALL:
+        vmm.take(SystemCall())
+    else:
+        handler = HANDLERS.get(instruction.code) or EMULATIONS.get(mnemonic)
+        if handler is None:
+            raise invalid_opcode()
+        handler(vmm, instruction)

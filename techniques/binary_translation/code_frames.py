@@ -1,0 +1,100 @@
+"""Which guest memory has been translated, and what becomes of units when it changes or is mapped elsewhere.
+
+Frames that hold translated code are write-protected through the shadow pager, as page tables are. A
+write is emulated and drops the units whose source it overlaps. Linear pages are compared with the
+guest's tables whenever the guest could make the processor see a new mapping.
+"""
+
+from __future__ import annotations
+
+from techniques.binary_translation import counts as counted
+from techniques.binary_translation.translation_cache import TranslationCache
+from techniques.binary_translation.translator import Source
+from techniques.binary_translation.unit import Unit
+from techniques.deprivileged.exceptions import GuestException
+from techniques.shadow import ShadowPager
+from techniques.technique import GuestError
+
+
+class CodeFrames:
+    """Units by guest frame and by linear page."""
+
+    def __init__(
+        self, pager: ShadowPager, cache: TranslationCache, source: Source, counts: counted.Counts
+    ) -> None:
+        self._pager = pager
+        self._cache = cache
+        self._source = source
+        self._counts = counts
+        self._by_frame: dict[int, list[Unit]] = {}
+        self._by_page: dict[int, list[Unit]] = {}
+        self.tables_changed = False
+
+    def __contains__(self, frame: int) -> bool:
+        return frame in self._by_frame
+
+    def add(self, unit: Unit) -> None:
+        """A unit was placed in the cache."""
+        for page, frame in unit.pages:
+            units = self._by_frame.get(frame)
+            if units is None:
+                units = self._by_frame[frame] = []
+                self._pager.watch(frame)
+            units.append(unit)
+            self._by_page.setdefault(page, []).append(unit)
+
+    def _drop(self, unit: Unit) -> None:
+        self._cache.remove(unit)
+        self._counts[counted.INVALIDATED] += 1
+        for page, frame in unit.pages:
+            self._remove(self._by_page, page, unit)
+            if self._remove(self._by_frame, frame, unit):
+                self._pager.unwatch(frame)
+
+    @staticmethod
+    def _remove(units: dict[int, list[Unit]], key: int, unit: Unit) -> bool:
+        """Whether no unit is left under the key."""
+        known = units[key]
+        known.remove(unit)
+        if not known:
+            del units[key]
+        return not known
+
+    def forget(self) -> None:
+        """The cache was flushed."""
+        for frame in self._by_frame:
+            self._pager.unwatch(frame)
+        self._by_frame.clear()
+        self._by_page.clear()
+
+    def written(self, gpa: int, size: int) -> None:
+        """`size` bytes at `gpa` were stored."""
+        for frame in range(gpa >> 12, (gpa + size - 1 >> 12) + 1):
+            for unit in tuple(self._by_frame.get(frame, ())):
+                if any(at < gpa + size and gpa < at + length for at, length in unit.source):
+                    self._drop(unit)
+
+    def give_up(self, frame: int) -> None:
+        """Drop all units of a frame, so that it can be written freely."""
+        for unit in tuple(self._by_frame.get(frame, ())):
+            self._drop(unit)
+
+    def check_page(self, page: int) -> None:
+        """The guest may have a new mapping for a linear page."""
+        units = self._by_page.get(page)
+        if units is None:
+            return
+        frame = next(frame for linear, frame in units[0].pages if linear == page)
+        try:
+            if self._source.frame(page << 12) == frame:
+                return
+        except (GuestException, GuestError):
+            pass
+        for unit in tuple(units):
+            self._counts[counted.INVALIDATED_REMAP] += 1
+            self._drop(unit)
+
+    def check_all(self) -> None:
+        """The guest may have new mappings for everything."""
+        for page in tuple(self._by_page):
+            self.check_page(page)

@@ -1,0 +1,55 @@
+"""The VMM's region inside every address space of its guest: state page, lookup table, translation cache.
+
+It lies behind the deprivileging VMM's window, under the same root entry, in 2 MiB global supervisor pages:
+
+    REGION + 000000  state page of the virtual CPU
+           + 080000  lookup table: code address for each value of a target's low 16 bits, 512 KiB
+           + 200000  translation cache
+"""
+
+from __future__ import annotations
+
+from hardware_model.memory import MachineMemory
+from hardware_model.mmu.paging import Entry
+from techniques.deprivileged.vmm_window import WINDOW
+
+REGION = WINDOW + (1 << 30)
+STATE, TABLE, CACHE = 0x000000, 0x080000, 0x200000
+TABLE_ENTRIES = 1 << 16
+REGION_BYTES = 6 << 20
+CACHE_BYTES = REGION_BYTES - CACHE
+_LARGE = 2 << 20
+_ADDRESS = 0x000F_FFFF_FFFF_F000
+_TABLE = int(Entry.P | Entry.RW | Entry.A)
+_LEAF = int(Entry.P | Entry.RW | Entry.A | Entry.D | Entry.PS | Entry.G)
+
+STATE_FIELDS: dict[str, int] = {
+    **{f"gpr{number}": 8 * number for number in range(8)},
+    "interrupts": 0x80,
+    "pending": 0x88,
+    "cr0": 0x90,
+    "cr2": 0x98,
+    "cr3": 0xA0,
+    "cr4": 0xA8,
+    "cr8": 0xB0,
+    "cs": 0xB8,
+    "ss": 0xC0,
+    "iopl": 0xC8,
+}
+"""Offsets on the state page.
+
+`gprN`: register N, saved while translated code uses it for itself. `interrupts`: what to add to flags
+with IF set to have the guest's own IF: 0, or -0x200. `iopl`: the same for IOPL. `pending`: not 0 while
+an interrupt waits for IF. The others are the guest's registers of that name.
+"""
+
+
+def map_region(memory: MachineMemory, root_entry: int, directory: int, machine: int) -> None:
+    """Map machine memory from `machine` (aligned to 2 MiB) at REGION.
+
+    `root_entry` is the entry of every shadow root under which REGION lies, `directory` a free frame.
+    """
+    memory.zero_page(directory)
+    memory.write64((root_entry & _ADDRESS) + 8 * (REGION >> 30 & 511), directory | _TABLE)
+    for number in range(REGION_BYTES // _LARGE):
+        memory.write64(directory + 8 * number, machine + number * _LARGE | _LEAF)

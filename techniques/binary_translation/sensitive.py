@@ -1,0 +1,194 @@
+"""Translation of sensitive instructions: sequences on the state page, or callouts.
+
+A sequence leaves the guest's registers, flags and stack at every instruction of it so that they can be
+restored from its mark; only its last instruction retires. POPF may use flags: its own load ends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iced_x86 import Code, Instruction, MemoryOperand, Mnemonic, OpKind, Register, RegisterExt
+
+from techniques.binary_translation.builder import RAX, UnitBuilder
+from techniques.binary_translation.copying import (
+    encode,
+    free_register,
+    memory_operand,
+    name_of,
+    number_of,
+)
+from techniques.binary_translation.unit import Kind
+
+Translate = Callable[[UnitBuilder, Instruction], bool]
+"""Emits the translation; False if the unit ends because control may go elsewhere."""
+
+_CONTROL = {
+    Register.CR0: "cr0",
+    Register.CR2: "cr2",
+    Register.CR3: "cr3",
+    Register.CR4: "cr4",
+    Register.CR8: "cr8",
+}
+_SHOWN = {Register.CS: "cs", Register.SS: "ss"}
+_SEGMENTS = range(Register.ES, Register.GS + 1)
+_IF_CLEAR = "mov {interrupts}, -0x200"
+_TF_AND_IOPL = 0x3100
+
+
+def rule(instruction: Instruction) -> Translate | None:
+    """How to translate the instruction; None if it is to be copied."""
+    if instruction.mnemonic == Mnemonic.MOV:
+        return _move_rule(instruction)
+    if instruction.mnemonic in _SEQUENCES:
+        return _SEQUENCES[instruction.mnemonic]
+    if instruction.mnemonic == Mnemonic.POP:
+        return _callout if instruction.op0_register in _SEGMENTS else None
+    return _callout if instruction.mnemonic in CALLOUTS else None
+
+
+def _move_rule(instruction: Instruction) -> Translate | None:
+    source, target = instruction.op1_register, instruction.op0_register
+    if source in _CONTROL:
+        return _from_control
+    if source in _SHOWN:
+        return _from_segment
+    moves_to_system = (
+        RegisterExt.is_cr(target) or RegisterExt.is_dr(target) or target in _SEGMENTS
+    )
+    return _callout if moves_to_system or RegisterExt.is_dr(source) else None
+
+
+def _callout(builder: UnitBuilder, instruction: Instruction) -> bool:
+    builder.callout(Kind.EMULATE, instruction)
+    return instruction.mnemonic not in TRANSFERS
+
+
+def _cli(builder: UnitBuilder, instruction: Instruction) -> bool:
+    builder.emit(_IF_CLEAR, units=1)
+    return True
+
+
+def _sti(builder: UnitBuilder, instruction: Instruction) -> bool:
+    builder.emit("mov {interrupts}, 0", units=1)
+    builder.await_window(instruction.next_ip, shadow=True)
+    return True
+
+
+def _pushf(builder: UnitBuilder, instruction: Instruction) -> bool:
+    if instruction.code != Code.PUSHFQ:
+        return _callout(builder, instruction)
+    saved = (0, 1)
+    builder.emit("pushfq")
+    builder.emit("mov {gpr0}, rax")
+    builder.emit("mov {gpr1}, rcx")
+    builder.emit("mov rax, qword ptr [rsp]", saved=saved)
+    builder.emit("mov rcx, {interrupts}", saved=saved)
+    builder.emit("lea rax, [rax + rcx]", saved=saved)
+    builder.emit("mov rcx, {iopl}", saved=saved)
+    builder.emit("lea rax, [rax + rcx]", saved=saved)
+    builder.emit("mov qword ptr [rsp], rax", saved=saved)
+    builder.emit("mov rcx, {gpr1}", saved=saved)
+    builder.emit("mov rax, {gpr0}", units=1, saved=(0,))
+    return True
+
+
+def _popf(builder: UnitBuilder, instruction: Instruction) -> bool:
+    if instruction.code != Code.POPFQ:
+        return _callout(builder, instruction)
+    saved = (RAX,)
+    builder.emit("mov {gpr0}, rax")
+    builder.emit("mov rax, qword ptr [rsp]")
+    builder.emit(f"test eax, {_TF_AND_IOPL:#x}", saved=saved)
+    builder.raw(b"\x74\x02", saved=saved)  # jz over the callout
+    builder.callout(Kind.EMULATE, instruction, saved)
+    builder.emit("and eax, 0x200", saved=saved)
+    builder.emit("lea rax, [rax - 0x200]", saved=saved)
+    builder.emit("mov {interrupts}, rax", saved=saved)
+    builder.emit("mov {iopl}, 0", saved=saved)
+    builder.emit("mov rax, {gpr0}", saved=saved)
+    builder.emit("popfq", units=1)
+    builder.await_window(instruction.next_ip, shadow=False)
+    return True
+
+
+def _from_control(builder: UnitBuilder, instruction: Instruction) -> bool:
+    target = RegisterExt.number(instruction.op0_register)
+    field = _CONTROL[instruction.op1_register]
+    builder.emit(f"mov {_REGISTERS[target]}, {{{field}}}", units=1)
+    return True
+
+
+def _from_segment(builder: UnitBuilder, instruction: Instruction) -> bool:
+    field = _SHOWN[instruction.op1_register]
+    if instruction.op0_kind == OpKind.REGISTER:
+        size = "word" if RegisterExt.size(instruction.op0_register) == 2 else "dword"
+        name = _narrow(RegisterExt.number(instruction.op0_register), size)
+        builder.emit(f"mov {name}, {{{field}:{size}}}", units=1)
+        return True
+    return _segment_to_memory(builder, instruction, field)
+
+
+def _segment_to_memory(builder: UnitBuilder, instruction: Instruction, field: str) -> bool:
+    memory = memory_operand(instruction)
+    if memory is None:
+        return _callout(builder, instruction)
+    scratch = free_register(instruction)
+    name, saved = name_of(scratch), (number_of(scratch),)
+    builder.emit(f"mov {{gpr{saved[0]}}}, {name}")
+    builder.emit(f"mov {name}, {{{field}}}", saved=saved)
+    store = _store16(memory, scratch)
+    builder.raw(encode(store, builder.address), saved=saved)
+    builder.emit(f"mov {name}, {{gpr{saved[0]}}}", units=1, saved=saved)
+    return True
+
+
+def _store16(memory: MemoryOperand, scratch: int) -> Instruction:
+    low = Register.AX + RegisterExt.number(scratch)
+    return Instruction.create_mem_reg(Code.MOV_RM16_R16, memory, low)
+
+
+_REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{n}" for n in range(8, 16)))
+
+
+def _narrow(number: int, size: str) -> str:
+    if number >= 8:
+        return f"r{number}{size[0]}"
+    return ("e" if size == "dword" else "") + _REGISTERS[number][1:]
+
+
+_SEQUENCES: dict[int, Translate] = {
+    Mnemonic.CLI: _cli,
+    Mnemonic.STI: _sti,
+    Mnemonic.PUSHFQ: _pushf,
+    Mnemonic.PUSHF: _pushf,
+    Mnemonic.POPFQ: _popf,
+    Mnemonic.POPF: _popf,
+}
+
+
+def _named(names: str) -> frozenset[int]:
+    return frozenset(getattr(Mnemonic, name) for name in names.split())
+
+
+TRANSFERS = _named("IRET IRETD IRETQ RETF SYSRET SYSRETQ SYSEXIT SYSEXITQ SYSCALL INT INT3 INT1 HLT JMP CALL RET")
+"""Callouts after which control seldom goes on behind the instruction."""
+
+CALLOUTS = TRANSFERS | _named(
+    "IN OUT INSB INSW INSD OUTSB OUTSW OUTSD LMSW SMSW CLTS LGDT LIDT LLDT LTR SGDT SIDT SLDT STR "
+    "LAR LSL VERR VERW LSS LFS LGS SWAPGS RDMSR WRMSR RDPMC INVLPG INVD WBINVD MONITOR MWAIT XSETBV "
+    "CLAC STAC"
+)
+"""What the VMM performs; of JMP, CALL and RET the far forms only."""
+
+
+
+def holds_off_interrupts(instruction: Instruction) -> bool:
+    """Whether interrupts wait for the end of the next instruction: after STI, and after loads of SS."""
+    if instruction.mnemonic == Mnemonic.MOV:
+        return instruction.op0_register == Register.SS
+    return instruction.mnemonic in (Mnemonic.STI, Mnemonic.LSS)
+
+
+UNDEFINED = _named("VMMCALL VMRUN VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA SYSENTER")
+"""#UD on the modelled processor."""

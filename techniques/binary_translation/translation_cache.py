@@ -1,0 +1,146 @@
+"""The translation cache: units in machine memory, chained to each other, found by guest RIP.
+
+Space is handed out upwards; when it is used up, everything goes (Adams and Agesen, section 3.2: eviction
+is rare, so the simplest policy will do).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import numpy as np
+
+from hardware_model.machine import Machine
+from techniques.binary_translation import counts as counted
+from techniques.binary_translation.layout import CACHE, REGION, STATE, TABLE, TABLE_ENTRIES
+from techniques.binary_translation.translator import UNIT_BYTES
+from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
+
+_BASE = REGION + CACHE
+_MISS_STUB = b"\x0f\x0b"
+
+
+class TranslationCache:
+    """`size` bytes of code at REGION + CACHE, whose region starts at machine address `machine_base`."""
+
+    def __init__(self, machine: Machine, counters: counted.Counts, machine_base: int, size: int) -> None:
+        self._memory = machine.memory
+        self._counts = counters
+        self._offset = machine_base - REGION  # from linear to machine addresses
+        self._size = size
+        self._time = np.zeros(size, np.uint8)
+        machine.set_time_map(machine_base + CACHE, self._time)
+        self.units: dict[int, Unit] = {}
+        self._order: list[Unit] = []
+        self._addresses: list[int] = []
+        self.flush()
+
+    def __contains__(self, address: int) -> bool:
+        return _BASE <= address < _BASE + self._size
+
+    def flush(self) -> None:
+        """Drop everything."""
+        self._counts[counted.FLUSHES] += bool(self._order)
+        for unit in self._order:
+            unit.valid = False
+        self.units.clear()
+        self._order.clear()
+        self._addresses.clear()
+        self._time[:] = 0
+        self.write(_BASE, _MISS_STUB)
+        self.next = _BASE + 16
+        entries = np.full(TABLE_ENTRIES, _BASE, "<u8").tobytes()
+        self.write(REGION + TABLE, entries)
+
+    def write(self, linear: int, data: bytes) -> None:
+        """Store `data` at a linear address of the region."""
+        self._memory.write(linear + self._offset, data)
+
+    def read_state(self, offset: int) -> int:
+        """A field of the state page."""
+        return self._memory.read64(REGION + STATE + offset + self._offset)
+
+    def write_state(self, offset: int, value: int) -> None:
+        """Set a field of the state page."""
+        self._memory.write64(REGION + STATE + offset + self._offset, value & (1 << 64) - 1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be no room for another unit: then `flush` makes room."""
+        return self.next + UNIT_BYTES > _BASE + self._size
+
+    def place(self, unit: Unit, *, findable: bool = True) -> None:
+        """Put a unit that was made for address `next` into the cache and link its exits.
+
+        Units that are not `findable` are run once, by the VMM's leave.
+        """
+        counts = self._counts
+        counts[counted.UNITS] += 1
+        counts[counted.INSTRUCTIONS_IN] += unit.instructions
+        counts[counted.INSTRUCTIONS_OUT] += len(unit.marks)
+        counts[counted.BYTES_OUT] += len(unit.code)
+        self.write(unit.entry, unit.code)
+        at = unit.entry - _BASE
+        self._time[at : at + len(unit.time)] = np.frombuffer(unit.time, np.uint8)
+        self.next = unit.end + 15 & ~15
+        if findable:
+            self.units[unit.rip] = unit
+        self._order.append(unit)
+        self._addresses.append(unit.entry)
+        for way in unit.exits:
+            target = self.units.get(way.target)
+            if target is not None:
+                self.link(way, target)
+
+    def link(self, way: Exit, target: Unit) -> None:
+        """Have an exit jump straight to its target's body."""
+        self._counts[counted.CHAINED] += 1
+        self._aim(way, target.body)
+        way.linked = target
+        target.incoming.add(way)
+
+    def unlink(self, way: Exit) -> None:
+        """Have an exit call out again."""
+        if way.linked is not None:
+            self._counts[counted.UNCHAINED] += 1
+            self._aim(way, way.stub)
+            way.linked.incoming.discard(way)
+            way.linked = None
+
+    def _aim(self, way: Exit, address: int) -> None:
+        distance = address - way.site - 4
+        self.write(way.site, distance.to_bytes(4, "little", signed=True))
+
+    def enter_in_table(self, unit: Unit) -> None:
+        """Have indirect transfers to the unit's RIP find it."""
+        self._set_entry(unit.rip, unit.entry)
+
+    def _set_entry(self, rip: int, address: int) -> None:
+        self.write(REGION + TABLE + 8 * (rip & 0xFFFF), address.to_bytes(8, "little"))
+
+    def remove(self, unit: Unit) -> None:
+        """Nothing leads to the unit any more; its space is lost until the next flush."""
+        unit.valid = False
+        for way in tuple(unit.incoming):
+            self.unlink(way)
+        for way in unit.exits:
+            self.unlink(way)
+        if self.units.get(unit.rip) is unit:
+            del self.units[unit.rip]
+        at = REGION + TABLE + 8 * (unit.rip & 0xFFFF)
+        if self._memory.read64(at + self._offset) == unit.entry:
+            self._set_entry(unit.rip, _BASE)
+
+    def find(self, address: int) -> tuple[Unit | None, Mark]:
+        """Unit (None for the common miss) and mark of the translated instruction at linear `address`."""
+        position = bisect_right(self._addresses, address) - 1
+        if position < 0:
+            return None, Mark(address, None, (0, 1))
+        unit = self._order[position]
+        return unit, unit.mark(address)
+
+    def callout(self, unit: Unit | None, address: int) -> Callout | None:
+        """What the callout at linear `address` is for; None if there is none."""
+        if unit is None:
+            return Callout(Kind.MISS)
+        return unit.callouts.get(address)

@@ -1,0 +1,148 @@
+"""The translator: from guest code, read as the guest's processor would fetch it, to a unit."""
+
+from __future__ import annotations
+
+from iced_x86 import Code, Decoder, DecoderError, FlowControl, Instruction
+
+from techniques.binary_translation import control_flow, sensitive
+from techniques.binary_translation.builder import UnitBuilder
+from techniques.binary_translation.copying import copy
+from techniques.binary_translation.unit import Unit
+from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException, general_protection
+from techniques.guest import GuestMemory
+from techniques.shadow.guest_walk import GuestWalker
+from techniques.technique import GuestError
+
+UNIT_INSTRUCTIONS = 12
+LONGEST = 15
+UNIT_BYTES = 2048
+"""More than the code of any unit takes."""
+
+_PAGE = 0x1000
+_UNDEFINED = b"\x0f\x0b"
+
+
+class Source:
+    """Guest code by linear address. `walker` walks the guest's tables in `memory`."""
+
+    def __init__(self, memory: GuestMemory, walker: GuestWalker) -> None:
+        self._memory = memory
+        self._walker = walker
+
+    def frame(self, linear: int) -> int:
+        """Guest frame that the kernel may fetch `linear` from; raises the fault that the fetch causes."""
+        if (linear + (1 << 47)) >> 48 not in (0, 1 << 16):
+            raise general_protection()
+        found = self._walker.walk(linear, False, False, True, False)
+        if isinstance(found, int):
+            raise GuestException(PAGE_FAULT, found, linear)
+        if found.gpa >= self._memory.size:
+            raise GuestError(f"the guest executes at {linear:#x}, where there is no RAM")
+        return found.gpa >> 12
+
+    def mapped(self, page: int) -> int | None:
+        """Guest frame of linear page number `page`, whatever its rights; nothing changes."""
+        gpa = self._walker.probe(page << 12)
+        return None if gpa is None else gpa >> 12
+
+    def read(self, frame: int, offset: int, size: int) -> bytes:
+        """`size` bytes of a frame."""
+        return self._memory.read(frame << 12 | offset, size)
+
+
+class Translator:
+    """Translates units from `source`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def translate(self, rip: int, entry: int, *, single: bool = False) -> Unit:
+        """The unit for guest code at `rip`, to stand at linear address `entry`.
+
+        With `single`, of one instruction only. Raises GuestException if the guest cannot fetch its first instruction.
+        """
+        frame = self._source.frame(rip)
+        offset = rip & _PAGE - 1
+        room = min(_PAGE - offset, UNIT_INSTRUCTIONS * LONGEST)
+        code = self._source.read(frame, offset, room)
+        pages = [(rip >> 12, frame)]
+        first = Decoder(64, code, ip=rip).decode()
+        if first.code == Code.INVALID and len(code) < LONGEST:
+            code = self._crossing(rip, code, pages)
+        builder = UnitBuilder(rip, entry)
+        used = self._instructions(builder, rip, code, single or len(pages) > 1)
+        unit = builder.finish()
+        unit.pages = tuple(pages)
+        unit.source = _extent(frame, offset, used, pages)
+        return unit
+
+    def _crossing(self, rip: int, code: bytes, pages: list[tuple[int, int]]) -> bytes:
+        """The first instruction may go on in the next page."""
+        following = (rip & -_PAGE) + _PAGE & (1 << 64) - 1
+        if not needs_more(code, rip):
+            return code
+        frame = self._source.frame(following)
+        pages.append((following >> 12, frame))
+        return code + self._source.read(frame, 0, LONGEST)
+
+    def _instructions(self, builder: UnitBuilder, rip: int, code: bytes, single: bool) -> int:
+        """Translate up to the unit's end; the number of source bytes used."""
+        decoder = Decoder(64, code, ip=rip)
+        used, shadow, open_end = 0, False, True
+        while open_end and used < len(code):
+            if builder.instructions >= (1 if single else UNIT_INSTRUCTIONS) and not shadow:
+                break
+            instruction = decoder.decode()
+            if instruction.code == Code.INVALID and needs_more(code[used:], rip + used):
+                break
+            if instruction.code == Code.INVALID:
+                instruction = Instruction()
+                size = 1
+            else:
+                size = instruction.len
+            builder.begin(rip + used, shadow=shadow)
+            open_end = self._one(builder, instruction, code[used : used + size])
+            shadow = sensitive.holds_off_interrupts(instruction) and not shadow
+            used += size
+        if open_end:
+            builder.guest = rip + used
+            builder.jump(rip + used, 0)
+        return used
+
+    def _one(self, builder: UnitBuilder, instruction: Instruction, code: bytes) -> bool:
+        """Translate one instruction; whether the unit goes on behind it."""
+        if instruction.code == Code.INVALID:
+            builder.raw(_UNDEFINED)
+            return False
+        if control_flow.ends_unit(instruction):
+            control_flow.translate(builder, instruction, code)
+            return False
+        found = sensitive.rule(instruction)
+        if found is not None:
+            return found(builder, instruction)
+        if instruction.flow_control in _VIRTUALIZATION or instruction.mnemonic in sensitive.UNDEFINED:
+            builder.raw(_UNDEFINED)
+            return False
+        copy(builder, instruction, code)
+        return instruction.flow_control != FlowControl.EXCEPTION
+
+
+_VIRTUALIZATION = (FlowControl.CALL, FlowControl.RETURN, FlowControl.UNCONDITIONAL_BRANCH)
+
+
+def needs_more(code: bytes, rip: int) -> bool:
+    """Whether `code`, cut off at a page's end, may be the beginning of an instruction."""
+    if len(code) >= LONGEST:
+        return False
+    decoder = Decoder(64, code, ip=rip)
+    return decoder.decode().code == Code.INVALID and decoder.last_error == DecoderError.NO_MORE_BYTES
+
+
+def _extent(
+    frame: int, offset: int, used: int, pages: list[tuple[int, int]]
+) -> tuple[tuple[int, int], ...]:
+    here = min(used, _PAGE - offset)
+    parts = [(frame << 12 | offset, here)]
+    if used > here:
+        parts.append((pages[1][1] << 12, used - here))
+    return tuple(parts)

@@ -1,0 +1,221 @@
+"""Binary translation: the guest's kernel runs only as translated code, its user code directly.
+
+The design of Adams and Agesen (ASPLOS 2006, section 3) and Bugnion et al. (TOCS 2012). Between traps
+the processor's RIP is in the translation cache; the VMM first turns it into the guest's RIP, restores
+the registers that the translation had saved, and then works as any deprivileging VMM does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from iced_x86 import Instruction
+
+from hardware_model.deprivileged import Deprivileged, Trap
+from hardware_model.executor import words as W
+from hardware_model.executor.words import Intercept, Mode
+from hardware_model.machine import End, Machine
+from techniques.binary_translation import counts as counted
+from techniques.binary_translation.callouts import Callouts, perform
+from techniques.binary_translation.code_frames import CodeFrames
+from techniques.binary_translation.layout import CACHE_BYTES, REGION_BYTES, map_region
+from techniques.binary_translation.state_page import StatePage
+from techniques.binary_translation.translation_cache import TranslationCache
+from techniques.binary_translation.translator import Source, Translator
+from techniques.binary_translation.unit import Mark, Unit
+from techniques.deprivileged import DeprivilegingVmm
+from techniques.deprivileged.exceptions import DEBUG, INVALID_OPCODE, GuestException
+from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
+from techniques.deprivileged.vmm import MIB, SINGLE_STEP
+from techniques.guest import GuestImage
+from techniques.knobs import Knob, Value
+from techniques.technique import GuestError
+
+_UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
+_MASK = (1 << 64) - 1
+POLICY = Knob(
+    "shadow.policy",
+    "trace",
+    ("trace", "unsync"),
+    "how shadow tables follow the guest's",
+    "trace: a trap for each page-table write; unsync: resynchronization at flushes",
+)
+CACHE_SIZE = Knob(
+    "bt.cache-kib",
+    CACHE_BYTES >> 10,
+    (CACHE_BYTES >> 10, 1024, 256, 64, 16),
+    "size of the translation cache",
+    "smaller: everything is translated anew whenever the cache is full",
+)
+
+
+class BinaryTranslation(DeprivilegingVmm):
+    """A guest whose kernel is translated; `cache` holds the translations."""
+
+    name = "bt"
+    doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
+    knobs = (POLICY, CACHE_SIZE)
+    vmm_bytes = 40 * MIB
+    own_bytes = 8 * MIB
+
+    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+        super().__init__(machine, image, knobs)
+        counts = self.bt_counts = counted.view(machine.counters)
+        region = self.vmm_bytes - self.own_bytes
+        root = self.shadow.window.root_entry
+        map_region(machine.memory, root, region + REGION_BYTES, region)
+        self.shadow.forced_cr4 = 0  # RDTSC is copied: virtual time is the counter's
+        self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
+        self.source = Source(self.memory, self.shadow.walker)
+        self.translator = Translator(self.source)
+        self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
+        self.page = StatePage(self.cache, self.cpu, self.virtual)
+        self.callouts = Callouts(self)
+        self._processor = Deprivileged(machine)
+        self._in_cache = False
+        self._resume: tuple[int, list[tuple[int, int]]] | None = None
+        self._unit: Unit | None = None
+        self._step = False
+
+    def run(self, budget: int | None) -> End:
+        """Boot the guest and run it; at the end the registers are the guest's."""
+        self.start()
+        self._enter()
+        self.machine.on_exit = self._on_exit
+        end = self.machine.run(Mode.DEPRIVILEGED, budget)
+        if self._in_cache:
+            self._leave(self.cache.find(self._registers.rip)[1])
+        return end
+
+    def _on_exit(self) -> int:
+        if self._in_cache:
+            self._left_cache()
+        else:
+            self.on_trap(self._processor.trap())
+        if self.machine.running:
+            self._enter()
+        return 0
+
+    def _left_cache(self) -> None:
+        address = self._registers.rip
+        unit, mark = self.cache.find(address)
+        callout = None
+        if self.machine.words[W.EVENT_CODE] == _UNDEFINED:
+            callout = self.cache.callout(unit, address)
+        used = [(number, int(self._registers.gpr[number])) for number in mark.saved]
+        self._leave(mark)
+        self._unit = unit
+        if callout is not None:
+            self.callouts.handle(callout, unit)
+            return
+        rip, now = self._registers.rip, self.machine.now
+        self.on_trap(self._processor.trap())
+        unchanged = self._registers.rip == rip and self.machine.now == now and not self._step
+        if unchanged and self.cpu.cpl == 0 and unit is not None and unit.valid:
+            self._resume = address, used
+
+    def _leave(self, mark: Mark) -> None:
+        """From translated code to the guest's own state."""
+        self._in_cache = False
+        self._resume = None
+        registers = self._registers
+        rip = mark.rip
+        if rip is None:
+            rip = int(registers.gpr[1]) - mark.bias & _MASK
+        registers.rip = rip
+        for number in mark.saved:
+            registers.gpr[number] = self.page.saved(number)
+        registers.sti_shadow = mark.shadow
+        self.page.load()
+
+    def _enter(self) -> None:
+        """From the guest's state to translated code, if the guest is in its kernel."""
+        registers = self._registers
+        if registers.cpl != KERNEL_RING:
+            return
+        if self._resume is not None:
+            address, used = self._resume
+            for number, value in used:
+                registers.gpr[number] = value
+        else:
+            address = self._code_address()
+        if not self.machine.running:
+            return
+        self.page.store()
+        registers.sti_shadow = False
+        registers.rip = address
+        self._in_cache = True
+
+    def _code_address(self) -> int:
+        """Where the translation of the instruction at the guest's RIP stands."""
+        unit, rip = self._unit, self._registers.rip
+        if self._step:
+            self._step = False
+            found = self._translated(step=True)
+        elif unit is not None and unit.valid and rip in unit.starts:
+            return unit.starts[rip]
+        else:
+            found = self.unit_or_fault()
+        return self._code_address() if found is None and self.machine.running else _body(found)
+
+    def unit_or_fault(self) -> Unit | None:
+        """The unit at the guest's RIP; None if the guest takes a fault that fetching there causes."""
+        found = self.cache.units.get(self._registers.rip)
+        return found or self._translated()
+
+    def _translated(self, *, step: bool = False) -> Unit | None:
+        cache, rip = self.cache, self._registers.rip
+        try:
+            if cache.is_full:
+                cache.flush()
+                self.frames.forget()
+            unit = self.translator.translate(rip, cache.next, single=step)
+        except GuestException as fault:
+            self._reflect(fault)
+            return None
+        cache.place(unit, findable=not step)
+        if not step:
+            self.frames.add(unit)
+        return unit
+
+    def perform(self, instruction: Instruction) -> None:
+        """An instruction of the guest's kernel that only the VMM can carry out."""
+        self.tables.refresh()
+        self._note(str(instruction).split(" ", 1)[0])
+        single_step = self._registers.rflags & TF
+        try:
+            perform(self, instruction)
+            if single_step:
+                self.cpu.debug[6] |= SINGLE_STEP
+                raise GuestException(DEBUG)
+        except GuestException as fault:
+            self._reflect(fault)
+        self.after_callout()
+
+    def take(self, trap: Trap) -> None:
+        """Handle what the processor would have trapped; raises what the guest takes instead."""
+        self._handle(trap)
+
+    def after_callout(self) -> None:
+        """A virtual interrupt may have to be delivered."""
+        if self.machine.running:
+            self._deliver_interrupt()
+
+    def emulate_store(self, gpa: int) -> None:
+        """A store to a page table or to translated code; what the emulator does not know is let through."""
+        try:
+            self.emulator.store()
+        except GuestError:
+            if gpa >> 12 not in self.frames:
+                raise
+            self.frames.give_up(gpa >> 12)
+            self._step = self.cpu.cpl == 0
+
+    def memory_written(self, gpa: int, size: int) -> None:
+        """The VMM has stored to guest memory."""
+        super().memory_written(gpa, size)
+        self.frames.written(gpa, size)
+
+
+def _body(unit: Unit | None) -> int:
+    return 0 if unit is None else unit.body
