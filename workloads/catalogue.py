@@ -14,7 +14,7 @@ _HERE = Path(__file__).parent
 _NOT_A_FAMILY = "kernel_source"
 
 
-def all() -> list[Workload]:  # noqa: A001 - read as workloads.all()
+def all() -> list[Workload]:
     """Every workload of the suite, by family and name; raises WorkloadError for a broken file."""
     return list(_suite().values())
 

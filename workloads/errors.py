@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class AssemblyError(WorkloadError):
     """Source text that cannot be assembled."""
 
 
-class UnknownWorkload(Exception):  # noqa: N818 - the name is the interface
+class UnknownWorkload(Exception):
     """No workload has the name asked for. Attributes: `name`, `near` (names like it)."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
@@ -45,7 +44,7 @@ class UnknownWorkload(Exception):  # noqa: N818 - the name is the interface
         close = get_close_matches(name, candidates, n=3, cutoff=0.5)
         self.near = tuple(dict.fromkeys(by_ending.get(found, found) for found in close))
         advice = f"; did you mean {' or '.join(self.near)}?" if self.near else ""
-        kind = "file" if name.endswith(".asm") or Path(name).suffix else "workload"
+        kind = "file" if name.endswith(".asm") else "workload"
         super().__init__(f"there is no {kind} {name!r}{advice}")
 
     def __reduce__(self) -> tuple[type[UnknownWorkload], tuple[str, tuple[str, ...]]]:

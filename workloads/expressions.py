@@ -33,7 +33,7 @@ _DECIMAL = re.compile(r"(?<![\w.'])[1-9]\d*\b")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\]")
 
 
-class NotConstant(Exception):  # noqa: N818 - says what the expression is
+class NotConstant(Exception):
     """The expression is malformed or uses something that is no constant."""
 
 

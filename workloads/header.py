@@ -40,7 +40,9 @@ def parse(text: str, file: str) -> Header:
     """The header of a workload's source text; WorkloadError names the line of what is wrong."""
     lines = [(number, line[2:].strip()) for number, line in _header_lines(text)]
     if not lines:
-        raise WorkloadError(Place(file, 1), "a workload starts with a header of lines '#: key = value'")
+        raise WorkloadError(
+            Place(file, 1), "a workload starts with a header of lines '#: key = value'"
+        )
     return _Reader(file, lines).header()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ KERNEL_FILES = (
     "traps.asm",
     "memory.asm",
     "page_tables.asm",
+    "page_walk.asm",
     "regions.asm",
     "page_faults.asm",
     "user_access.asm",
@@ -53,29 +54,24 @@ class Image:
 def build(path: Path, parameters: Sequence[str], pv: bool = False) -> Image:
     """Assemble kernel and workload; raises AssemblyError, or WorkloadError if no part has a start."""
     workload = source.read(path)
-    constants = {f"PARAM_{name.upper()}": index for index, name in enumerate(parameters)}
-    if pv:
-        constants["PV"] = 1
     parts = {statement.section for statement in workload}
-    definitions = kernel_statements(DEFINITIONS)
+    if not parts & {"kernel", "user"}:
+        raise WorkloadError(Place(str(path), 0), "a workload needs a @kernel or a @user section")
+    constants = {f"PARAM_{name.upper()}": index for index, name in enumerate(parameters)}
+    constants |= {"PV": 1} if pv else {}
+    abi = kernel_statements(DEFINITIONS[:1])
     user = None
     if "user" in parts:
-        user = assemble(definitions[:0] + _abi() + workload, ("user", "user_data"), USER_BASE, constants)
+        user = assemble([*abi, *workload], ("user", "user_data"), USER_BASE, constants)
         _check_start(path, user, "user_main", "@user")
-    kernel_constants = constants | _user_constants(user) | _part_constants(parts)
-    sources = definitions + kernel_statements(KERNEL_FILES) + workload
+    constants |= _user_constants(user) | _part_constants(parts)
+    statements = [*kernel_statements((*DEFINITIONS, *KERNEL_FILES)), *workload]
     base = KERNEL_BASE + IMAGE_PHYSICAL
-    kernel = assemble(sources, ("kernel", "kernel_data"), base, kernel_constants)
+    kernel = assemble(statements, ("kernel", "kernel_data"), base, constants)
     if "kernel" in parts:
         _check_start(path, kernel, "workload_main", "@kernel")
-    elif user is None:
-        raise WorkloadError(Place(str(path), 0), "a workload needs a @kernel or a @user section")
-    return Image(
-        code=kernel.code + (user.code if user else b""),
-        base=base,
-        entry=base,
-        symbols=_symbols(kernel, user),
-    )
+    code = kernel.code + (user.code if user else b"")
+    return Image(code, base, entry=base, symbols=_symbols(kernel, user))
 
 
 def kernel_statements(names: Sequence[str]) -> list[Statement]:
@@ -87,21 +83,17 @@ def kernel_statements(names: Sequence[str]) -> list[Statement]:
     ]
 
 
-def _abi() -> list[Statement]:
-    return kernel_statements(DEFINITIONS[:1])
-
-
 def _check_start(path: Path, unit: Unit, label: str, section: str) -> None:
     if label not in unit.symbols:
         raise WorkloadError(Place(str(path), 0), f"the {section} section does not define {label}")
 
 
-def _part_constants(parts: set[str]) -> Mapping[str, int]:
+def _part_constants(parts: set[str]) -> dict[str, int]:
     names = {"kernel": "HAS_KERNEL_PART", "user": "HAS_USER_PART"}
     return {name: 1 for section, name in names.items() if section in parts}
 
 
-def _user_constants(user: Unit | None) -> Mapping[str, int]:
+def _user_constants(user: Unit | None) -> dict[str, int]:
     """Where the user program's pages lie in the image and where it starts."""
     if user is None:
         return {"USER_TEXT_BYTES": 0, "USER_DATA_BYTES": 0, "USER_MAIN": 0}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _FORMAT = 1
 def cached(key: str, build: Callable[[], Image]) -> Image:
     """The image stored under `key`, or else what `build` returns, stored for the next time."""
     entry = _directory() / f"{key}.image"
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(OSError, ValueError, KeyError, zlib.error):
         return _decoded(entry.read_bytes())
     image = build()
     with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
@@ -33,12 +33,16 @@ def _directory() -> Path:
 
 def _encoded(image: Image) -> bytes:
     about = {"base": image.base, "entry": image.entry, "symbols": image.symbols}
-    return json.dumps(about | {"bytes": len(image.code)}).encode() + b"\n" + image.code
+    return (
+        json.dumps(about | {"bytes": len(image.code)}).encode()
+        + b"\n"
+        + zlib.compress(image.code, 1)
+    )
 
 
 def _decoded(stored: bytes) -> Image:
-    about, _, code = stored.partition(b"\n")
-    table = json.loads(about)
+    about, _, compressed = stored.partition(b"\n")
+    table, code = json.loads(about), zlib.decompress(compressed)
     if len(code) != table["bytes"]:
         raise ValueError("a truncated cache entry")
     return Image(code, table["base"], table["entry"], table["symbols"])
@@ -48,4 +52,4 @@ def _store(entry: Path, content: bytes) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=entry.parent, delete=False) as file:
         file.write(content)
-    os.replace(file.name, entry)
+    Path(file.name).replace(entry)

@@ -12,22 +12,21 @@ Keystone has directives of the same names, but its errors carry no line and some
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from workloads.blocks import (
+    BRANCHES,
+    CLOSING,
+    OPENING,
+    block_end,
+    branches,
+    replaced,
+    split_arguments,
+)
 from workloads.expressions import NotConstant, evaluate, fold, substitute
 from workloads.source import Statement, outside_quotes
 
-_OPENING = {
-    ".macro": ".endm",
-    ".rept": ".endr",
-    ".irp": ".endr",
-    ".if": ".endif",
-    ".ifdef": ".endif",
-    ".ifndef": ".endif",
-}
-_CLOSING = frozenset(_OPENING.values())
-_BRANCHES = (".else", ".elseif")
 _LOCAL = re.compile(r"(?<![\w\])%.])\.([A-Za-z_]\w*)")
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 _TEXTS = (".ascii", ".asciz", ".string")
@@ -62,20 +61,18 @@ class Expander:
         while at < len(statements):
             statement = statements[at]
             at += 1
-            if statement.word in _OPENING:
-                end = _block_end(statements, at - 1)
+            if statement.word in OPENING:
+                end = block_end(statements, at - 1)
                 yield from self._block(statement, statements[at:end], depth)
                 at = end + 1
-            elif statement.word in _CLOSING or statement.word in _BRANCHES:
+            elif statement.word in CLOSING or statement.word in BRANCHES:
                 raise statement.error(f"{statement.word} closes nothing")
             elif statement.word in self._macros:
                 yield from self._use(statement, depth)
             else:
                 yield from self._plain(statement)
 
-    def _block(
-        self, head: Statement, body: Sequence[Statement], depth: int
-    ) -> Iterator[Statement]:
+    def _block(self, head: Statement, body: Sequence[Statement], depth: int) -> Iterator[Statement]:
         match head.word:
             case ".macro":
                 self._define(head, body)
@@ -85,7 +82,7 @@ class Expander:
             case ".irp":
                 name, *values = split_arguments(head.rest)
                 for value in values:
-                    yield from self._expand(_replaced(body, {name: value}), depth + 1)
+                    yield from self._expand(replaced(body, {name: value}), depth + 1)
             case _:
                 yield from self._expand(self._branch(head, body), depth)
 
@@ -114,11 +111,11 @@ class Expander:
                     raise use.error(f"macro {use.word} needs an argument for {formal}")
                 values[formal] = default
         self._uses += 1
-        body = _replaced(macro.body, values, self._uses, use)
+        body = replaced(macro.body, values, self._uses, use)
         yield from self._expand(body, depth + 1)
 
     def _branch(self, head: Statement, body: Sequence[Statement]) -> Sequence[Statement]:
-        for condition, part in _branches(head, body):
+        for condition, part in branches(head, body):
             if self._holds(condition):
                 return part
         return ()
@@ -153,7 +150,7 @@ class Expander:
             yield statement.with_text(self._resolved(statement))
 
     def _set(self, statement: Statement) -> Iterator[Statement]:
-        name, expression = (statement.rest.split(",", 1) + [""])[:2]
+        name, _, expression = statement.rest.partition(",")
         if not _NAME.match(name.strip()) or not expression.strip():
             raise statement.error(".set needs a name, a comma and an expression")
         try:
@@ -177,68 +174,3 @@ class Expander:
             pieces[position] = _LOCAL.sub(rf"L{self._routine}_\1", pieces[position])
         operands = split_arguments("".join(pieces))
         return f"{statement.word} {', '.join(fold(operands, self.constants))}".strip()
-
-
-def split_arguments(text: str) -> list[str]:
-    """Arguments separated by commas that stand outside brackets."""
-    if not text.strip():
-        return []
-    arguments, depth = [""], 0
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        if character == "," and depth == 0:
-            arguments.append("")
-        else:
-            arguments[-1] += character
-    return [argument.strip() for argument in arguments]
-
-
-def _block_end(statements: Sequence[Statement], start: int) -> int:
-    expected: list[str] = []
-    for at in range(start, len(statements)):
-        word = statements[at].word
-        if word in _OPENING:
-            expected.append(_OPENING[word])
-        elif word in _CLOSING:
-            if word != expected.pop():
-                raise statements[at].error(f"{word} does not close {statements[start].word}")
-            if not expected:
-                return at
-    raise statements[start].error(f"{statements[start].word} is never closed")
-
-
-def _branches(
-    head: Statement, body: Sequence[Statement]
-) -> Iterator[tuple[Statement, Sequence[Statement]]]:
-    """The conditions of one .if with the statements each one guards."""
-    depth, start, condition = 0, 0, head
-    for at, statement in enumerate(body):
-        depth += (statement.word in _OPENING) - (statement.word in _CLOSING)
-        if depth == 0 and statement.word in _BRANCHES:
-            yield condition, body[start:at]
-            condition, start = statement, at + 1
-    yield condition, body[start:]
-
-
-def _replaced(
-    body: Iterable[Statement],
-    values: Mapping[str, str],
-    use: int | None = None,
-    used_by: Statement | None = None,
-) -> list[Statement]:
-    """The body with `\\name` replaced by values and `%%label` made unique."""
-    pattern = re.compile(r"\\(" + "|".join(sorted(values, key=len, reverse=True)) + r")\b")
-    result = []
-    for statement in body:
-        text = statement.text
-        if values:
-            text = pattern.sub(lambda match: values[match[1]], text)
-        if use is not None:
-            text = text.replace("%%", f"L_{use}_")
-        if used_by is None:
-            result.append(replace(statement, text=text))
-        else:  # the code goes where the macro is used, not where it is defined
-            used_at = used_by.used_at or used_by.place
-            section = used_by.section
-            result.append(replace(statement, text=text, used_at=used_at, section=section))
-    return result

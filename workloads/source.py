@@ -32,7 +32,7 @@ class Statement:
     @property
     def rest(self) -> str:
         """What follows the first word."""
-        return (self.text.split(None, 1) + [""])[1]
+        return self.text[len(self.word) :].strip()
 
     def with_text(self, text: str) -> Statement:
         """The same place with another text."""

@@ -16,23 +16,13 @@ load_descriptors:
     call describe_tss
     lea rdi, [rip + gdt_pointer]
     pv_load_gdt rdi
-    push KERNEL_CODE
-    lea rax, [rip + .new_code_segment]
-    push rax
-    retfq                           # the only way to load CS
-.new_code_segment:
-    mov eax, KERNEL_DATA
-    mov ss, eax
-    mov ds, eax
-    mov es, eax
+    pv_load_segments
     mov eax, TSS_SELECTOR
     pv_load_task_register ax
     call fill_idt
     lea rdi, [rip + idt_pointer]
     pv_load_idt rdi
-    xor eax, eax                    # GS: the processor's area
-    mov gs, eax
-    mov ecx, IA32_GS_BASE
+    mov ecx, IA32_GS_BASE           # the processor's area
     lea rax, [rip + processor]
     mov rdx, rax
     shr rdx, 32

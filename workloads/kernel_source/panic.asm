@@ -21,6 +21,8 @@ panic_exception:
     mov rbx, rdi
     lea rdi, [rip + panic_text]
     call write_string
+    lea rdi, [rip + exception_text]
+    call write_string
     .irp field, FRAME_VECTOR, FRAME_ERROR, FRAME_RIP
     mov rdi, [rbx + \field]
     call write_number
@@ -58,4 +60,5 @@ write_number:
 
 @kernel_data
 panic_text: .asciz "kernel panic: "
+exception_text: .asciz "exception (vector, error code, RIP, CR2): "
 line_end: .asciz "\n"

@@ -148,14 +148,20 @@
 .macro pv_load_task_register selector
     ltr \selector
 .endm
-.macro pv_read_cr0 register
-    mov \register, cr0
-.endm
-.macro pv_write_cr0 register
-    mov cr0, \register
-.endm
-.macro pv_read_cr3 register
-    mov \register, cr3
+# The kernel's own segments, and no user's in FS and GS. Only far transfers load CS. Uses RAX.
+.macro pv_load_segments
+    push KERNEL_CODE
+    lea rax, [rip + %%reloaded]
+    push rax
+    retfq
+%%reloaded:
+    mov eax, KERNEL_DATA
+    mov ss, eax
+    mov ds, eax
+    mov es, eax
+    xor eax, eax
+    mov fs, eax
+    mov gs, eax
 .endm
 .macro pv_read_cr4 register
     mov \register, cr4

@@ -129,12 +129,18 @@ switch_process:
     .endr
     ret
 
-# The boot thread's fate: waits for interrupts while nobody is ready.
+# The boot thread's fate: waits for interrupts while nobody is ready. If nobody sleeps either, nothing will ever
+# make anybody ready again.
 idle:
     pv_irq_disable
     call schedule
+    cmp qword ptr [rip + sleepers], 0
+    je .deadlock
     pv_safe_halt
     jmp idle
+.deadlock:
+    lea rdi, [rip + deadlock_text]
+    jmp panic
 
 # RDI = trap frame: what is due before the process goes on in user mode. Interrupts are off.
 prepare_user_mode:
@@ -165,3 +171,4 @@ prepare_user_mode:
 @kernel_data
 .align 16
 ready_queue: .quad 0, 0
+deadlock_text: .asciz "all processes wait for each other"

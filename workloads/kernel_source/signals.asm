@@ -52,8 +52,24 @@ deliver_signal:
 .no_stack:
     mov r13d, SIGNAL_FAULT
 .no_handler:
+    call report_death
     lea edi, [r13 + SYSTEM_STATUS_SIGNAL]
     jmp exit_process
+
+# RBX = trap frame, R12 = process, R13 = the signal that ends it: says so on the console.
+report_death:
+    lea rdi, [rip + death_text]
+    call write_string
+    mov rdi, [r12 + PROCESS_NUMBER]
+    call write_number
+    mov rdi, r13
+    call write_number
+    mov rdi, [rbx + FRAME_RIP]
+    call write_number
+    mov rdi, [r12 + PROCESS_FAULT_ADDRESS]
+    call write_number
+    lea rdi, [rip + line_end]
+    jmp write_string
 
 # set_handler(signal, handler)
 system_set_handler:
@@ -112,3 +128,6 @@ system_sigreturn:
 .no_frame:
     mov edi, SYSTEM_STATUS_SIGNAL + SIGNAL_FAULT
     jmp exit_process
+
+@kernel_data
+death_text: .asciz "process ended by a signal (process, signal, RIP, last bad address): "

@@ -1,9 +1,9 @@
 #: title = "Page-table entry made present"
 #: stresses = "stores to a live page table that give translations"
 #: outcome = "result 0 is the sum of the words loaded from the pages mapped (7 each), result 1 the number of rounds"
-#: small = { iterations = 4096 }
-#: standard = { iterations = 40960 }
-#: large = { iterations = 409600 }
+#: small = { iterations = 1024 }
+#: standard = { iterations = 10240 }
+#: large = { iterations = 102400 }
 
 # Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from not present to present, in rounds of 512: no page
 # of one page table is mapped, then (measured) each is. No translation of a page that is not present is ever

@@ -1,9 +1,9 @@
 #: title = "Page-table entry made not present"
 #: stresses = "stores to a live page table that take translations away, each followed by INVLPG"
 #: outcome = "result 0 is the number of pages found gone, result 1 the number of rounds"
-#: small = { iterations = 2048 }
-#: standard = { iterations = 20480 }
-#: large = { iterations = 204800 }
+#: small = { iterations = 1024 }
+#: standard = { iterations = 10240 }
+#: large = { iterations = 102400 }
 
 # Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from present to not present, in rounds of 512: all
 # pages of one page table are mapped and touched, then (measured) unmapped one by one. The old translation may be

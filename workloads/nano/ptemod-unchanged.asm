@@ -1,9 +1,9 @@
 #: title = "Page-table entry written with the value it has"
 #: stresses = "stores to a live page table that change nothing"
 #: outcome = "result 0 is the number of entries of the window that still are what they were (512)"
-#: small = { iterations = 4096 }
-#: standard = { iterations = 40960 }
-#: large = { iterations = 409600 }
+#: small = { iterations = 2048 }
+#: standard = { iterations = 20480 }
+#: large = { iterations = 204800 }
 
 # Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod": a native processor just stores; a VMM that shadows
 # the guest's page tables has to see the store. All 512 pages of one page table are mapped (to one frame) and
