@@ -18,7 +18,7 @@ from results.errors import ResultsError
 from results.finished import Finished
 from results.planned import Planned
 from results.run import Run
-from trapbench.harness import run_matrix
+from trapbench.harness import ENTRY, run_matrix
 from trapbench.selection import Selection
 
 #: Stands in for the machine where a test is about the harness alone.
@@ -118,11 +118,11 @@ def test_a_kill_loses_no_finished_cell(tmp_path: Path) -> None:
     stored = _kill_after(killed, folder, cells=3)
     with pytest.raises(ResultsError, match="unfinished"):
         Run.load(folder)
-    ran = _run(folder, None, SLOW, resume=True)
+    ran = _run(folder, None, ENTRY, resume=True)
     finished_before = {_name(path) for path in stored}
     assert not finished_before & set(ran)
     undisturbed = tmp_path / "b"
-    _run(undisturbed, Selection(["native", "hvm-ept"], ["compute"]), SLOW)
+    _run(undisturbed, Selection(["native", "hvm-ept"], ["compute"]), ENTRY)
     assert len(ran) + len(stored) == len(Run.load(undisturbed).runs)
     left, right = Run.load(folder), Run.load(undisturbed)
     pd.testing.assert_frame_equal(left.counters, right.counters)
@@ -134,10 +134,10 @@ def test_a_kill_loses_no_finished_cell(tmp_path: Path) -> None:
 def _start(folder: Path, selection: Selection) -> subprocess.Popen[bytes]:
     program = (
         "from pathlib import Path\n"
-        "from trapbench.harness import run_matrix\n"
+        "from trapbench.harness import ENTRY, run_matrix\n"
         "from trapbench.selection import Selection\n"
         f"selection = Selection({selection.techniques!r}, {selection.workloads!r})\n"
-        f"run_matrix(Path({str(folder)!r}), selection, jobs=1, entry={SLOW!r})\n"
+        f"run_matrix(Path({str(folder)!r}), selection, jobs=1)\n"
     )
     return subprocess.Popen([sys.executable, "-c", program])
 
