@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from functools import cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -28,7 +27,7 @@ def find(name_or_path: str | PathLike[str]) -> Workload:
     stem, _, variant = asked.rpartition("@") if "@" in Path(asked).name else (asked, "", "")
     path = Path(stem)
     if path.is_file() and _HERE not in path.resolve().parents:
-        return _chosen(load(path), asked, variant)
+        return _chosen(load(path), variant)
     if path.is_file():
         inside = path.resolve().relative_to(_HERE).with_suffix("")
         asked = f"{inside}@{variant}" if variant else str(inside)
@@ -39,12 +38,12 @@ def find(name_or_path: str | PathLike[str]) -> Workload:
     return named[0]
 
 
-def _chosen(loaded: builtins.list[Workload], asked: str, variant: str) -> Workload:
+def _chosen(loaded: list[Workload], variant: str) -> Workload:
     wanted = f"{loaded[0].name}@{variant}" if variant else loaded[0].name
     for workload in loaded:
         if workload.name == wanted:
             return workload
-    raise UnknownWorkload(asked, [workload.name for workload in loaded])
+    raise UnknownWorkload(wanted, [workload.name for workload in loaded])
 
 
 @cache

@@ -93,19 +93,25 @@ def fold(operands: list[str], constants: Mapping[str, int]) -> list[str]:
 
 
 def _folded(operand: str, constants: Mapping[str, int]) -> str:
-    try:
-        return _literal(evaluate(operand, constants))
-    except NotConstant:
-        pass
+    value = _constant(operand, constants)
+    if value is not None:
+        return _literal(value)
 
     def address(match: re.Match[str]) -> str:
-        try:
-            return f"[{_literal(evaluate(match[1], constants))}]"
-        except NotConstant:
-            return match[0]
+        value = _constant(match[1], constants)
+        return match[0] if value is None else f"[{_literal(value)}]"
 
     operand = substitute(_BRACKETED.sub(address, operand), constants)
     return _DECIMAL.sub(lambda match: hex(int(match[0])), operand)
+
+
+def _constant(text: str, constants: Mapping[str, int]) -> int | None:
+    if any(name not in constants for name in _NAME.findall(text)):
+        return None  # most operands name a register
+    try:
+        return evaluate(text, constants)
+    except NotConstant:
+        return None
 
 
 def _literal(value: int) -> str:

@@ -130,7 +130,10 @@ class _Reader:
         self, name: str, size: str, table: Mapping[str, Any], sizes: Mapping[str, Parameters]
     ) -> Parameters:
         common = {key: value for key, value in table.items() if key not in SIZES}
-        changes = self._parameters(name, common | table.get(size, {}))
+        special = table.get(size, {})
+        if not isinstance(special, dict):
+            raise self._error(name, f"{size!r} of variant {name!r} must be a table")
+        changes = self._parameters(name, common | special)
         for parameter in changes:
             if parameter not in sizes[size]:
                 raise self._error(name, f"variant {name!r} sets an undeclared {parameter!r}")

@@ -14,6 +14,7 @@ from workloads.source import Statement
 KERNEL_BASE = 0xFFFF_FFFF_8000_0000
 IMAGE_PHYSICAL = 0x10_0000
 USER_BASE = 0x40_0000
+_STARTS = {"kernel": "workload_main", "user": "user_main"}
 KERNEL_SOURCE = Path(__file__).parent / "kernel_source"
 DEFINITIONS = ("abi.asm", "address_map.asm", "structures.asm", "pv_ops.asm")
 KERNEL_FILES = (
@@ -39,6 +40,13 @@ KERNEL_FILES = (
     "panic.asm",
 )
 """The kernel, in the order in which it is meant to be read; boot.asm comes first in the image."""
+XEN_REPLACES = {
+    "pv_ops.asm": ("pv_ops_xen.asm",),
+    "paging.asm": ("xen_start.asm", "xen_paging.asm", "xen_hypercalls.asm"),
+    "descriptors.asm": ("xen_events.asm",),
+    "uart.asm": (),
+}
+"""What takes the place of which file in the kernel that is ported to Xen's interface; all others are shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +60,28 @@ class Image:
 
 
 def build(path: Path, parameters: Sequence[str], pv: bool = False) -> Image:
-    """Assemble kernel and workload; raises AssemblyError, or WorkloadError if no part has a start."""
+    """Assemble kernel and workload; raises AssemblyError, or WorkloadError if a start is missing."""
     workload = source.read(path)
+    _check_starts(path, workload)
     parts = {statement.section for statement in workload}
-    if not parts & {"kernel", "user"}:
-        raise WorkloadError(Place(str(path), 0), "a workload needs a @kernel or a @user section")
     constants = {f"PARAM_{name.upper()}": index for index, name in enumerate(parameters)}
     constants |= {"PV": 1} if pv else {}
     abi = kernel_statements(DEFINITIONS[:1])
     user = None
     if "user" in parts:
         user = assemble([*abi, *workload], ("user", "user_data"), USER_BASE, constants)
-        _check_start(path, user, "user_main", "@user")
     constants |= _user_constants(user) | _part_constants(parts)
-    statements = [*kernel_statements((*DEFINITIONS, *KERNEL_FILES)), *workload]
+    statements = [*kernel_statements(kernel_files(pv)), *workload]
     base = KERNEL_BASE + IMAGE_PHYSICAL
     kernel = assemble(statements, ("kernel", "kernel_data"), base, constants)
-    if "kernel" in parts:
-        _check_start(path, kernel, "workload_main", "@kernel")
     code = kernel.code + (user.code if user else b"")
     return Image(code, base, entry=base, symbols=_symbols(kernel, user))
+
+
+def kernel_files(pv: bool) -> list[str]:
+    """The kernel's source files, definitions first; `pv`: those of the kernel ported to Xen's interface."""
+    names = (*DEFINITIONS, *KERNEL_FILES)
+    return [file for name in names for file in (XEN_REPLACES.get(name, (name,)) if pv else (name,))]
 
 
 def kernel_statements(names: Sequence[str]) -> list[Statement]:
@@ -83,9 +93,16 @@ def kernel_statements(names: Sequence[str]) -> list[Statement]:
     ]
 
 
-def _check_start(path: Path, unit: Unit, label: str, section: str) -> None:
-    if label not in unit.symbols:
-        raise WorkloadError(Place(str(path), 0), f"the {section} section does not define {label}")
+def _check_starts(path: Path, statements: Sequence[Statement]) -> None:
+    """WorkloadError unless there is a part, and each part has its start."""
+    parts = {statement.section for statement in statements} & set(_STARTS)
+    if not parts:
+        raise WorkloadError(Place(str(path), 0), "a workload needs a @kernel or a @user section")
+    labels = {statement.text for statement in statements}
+    for part in sorted(parts):
+        if f"{_STARTS[part]}:" not in labels:
+            sentence = f"the @{part} section does not define {_STARTS[part]}"
+            raise WorkloadError(Place(str(path), 0), sentence)
 
 
 def _part_constants(parts: set[str]) -> dict[str, int]:

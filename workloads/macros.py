@@ -31,7 +31,7 @@ _LOCAL = re.compile(r"(?<![\w\])%.])\.([A-Za-z_]\w*)")
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 _TEXTS = (".ascii", ".asciz", ".string")
 _MAXIMUM_DEPTH = 32
-_MAXIMUM_STATEMENTS = 200_000
+_MAXIMUM_STATEMENTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
