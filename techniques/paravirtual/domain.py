@@ -1,0 +1,77 @@
+"""One PV domain: its frames, page tables, virtual processor, shared page and event channels, wired together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hardware_model import counters as counter_table
+from hardware_model.machine import Machine
+from techniques.frames import FrameAllocator
+from techniques.guest import GuestMemory
+from techniques.paravirtual import abi
+from techniques.paravirtual.abi import Errno, HypercallError
+from techniques.paravirtual.clock import SystemClock
+from techniques.paravirtual.event_channels import EventChannels
+from techniques.paravirtual.linear_memory import LinearMemory
+from techniques.paravirtual.page_tables import PageTables
+from techniques.paravirtual.page_types import FrameType, PageTypes
+from techniques.paravirtual.shared_info import SharedInfo
+from techniques.paravirtual.virtual_cpu import VirtualCpu
+from techniques.paravirtual.xen_mappings import XenMappings
+
+_REJECTED = counter_table.index("pv.rejected")
+
+
+class Domain:
+    """A domain whose memory is `guest`; the hypervisor's own frames come from `frames`."""
+
+    def __init__(self, machine: Machine, guest: GuestMemory, frames: FrameAllocator) -> None:
+        self.guest = guest
+        self._counts = memoryview(machine.counters)
+        self.first_mfn = guest.base >> 12
+        self.pages = guest.size >> 12
+        self.machine_frames = machine.memory.size >> 12
+        self.mappings = XenMappings(machine.memory, frames, self.machine_frames)
+        self.tables = PageTables(
+            machine.memory, self.machine_frames, machine.counters, self.mappings.root_entries
+        )
+        own = range(self.first_mfn, self.first_mfn + self.pages)
+        self.types = PageTypes(own, self.tables, machine.counters, machine.flush_tlb)
+        self.tables.attach(self.types)
+        self.memory = LinearMemory(machine)
+        self.shared = SharedInfo(machine.memory, frames.allocate())
+        self.types.share(self.shared.page >> 12)
+        self.cpu = VirtualCpu(machine, self.memory, self.shared)
+        self.events = EventChannels(self.shared, self.memory, machine.counters)
+        self.clock = SystemClock(machine)
+        self.gdt_frames: list[int] = []
+        self.blocked = False  # until an event is pending
+        self.shutdown_reason: int | None = None
+        self.rejections: Counter[str] = Counter()
+        for pfn in range(self.pages):
+            self.mappings.set_m2p(self.mfn(pfn), pfn)
+
+    def mfn(self, pfn: int) -> int:
+        """The machine frame behind the guest's frame `pfn` at the start."""
+        return self.first_mfn + pfn
+
+    def is_table(self, mfn: int, kind: FrameType) -> bool:
+        """Whether the frame is the domain's and a page table of this type."""
+        return self.types.owns(mfn) and self.types[mfn].type is kind
+
+    def set_m2p(self, mfn: int, pfn: int) -> None:
+        """Change the machine-to-physical table; only for frames of the domain."""
+        self.types.get_page(mfn)
+        self.mappings.set_m2p(mfn, pfn)
+        self.types.put_page(mfn)
+
+    def rejected(self, error: HypercallError) -> None:
+        """Count a refusal, and by what it says."""
+        self._counts[_REJECTED] += 1
+        self.rejections[str(error)] += 1
+
+    @staticmethod
+    def require_self(domain: int) -> None:
+        """The domain may act for itself only."""
+        if domain & 0xFFFF != abi.DOMID_SELF:
+            raise HypercallError(Errno.ESRCH, f"there is no domain {domain}")

@@ -1,0 +1,155 @@
+"""Event channels: the interrupts of the PV interface (Xen public header `event_channel.h`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hardware_model import counters as counter_table
+from techniques.paravirtual import abi
+from techniques.paravirtual.abi import ChannelStatus, Errno, EventOp, HypercallError
+from techniques.paravirtual.linear_memory import LinearMemory
+from techniques.paravirtual.shared_info import SharedInfo
+
+_SENT = counter_table.index("pv.event_sent")
+PORTS = 64  # that this hypervisor gives out, of EVENT_CHANNELS
+_BOUND = (ChannelStatus.VIRQ, ChannelStatus.IPI, ChannelStatus.INTERDOMAIN)
+
+
+@dataclass(slots=True)
+class Channel:
+    """One end of an event channel; `virq` if it is bound to one."""
+
+    status: ChannelStatus = ChannelStatus.CLOSED
+    virq: int = -1
+
+
+class EventChannels:
+    """The channels of one domain. `sent(port)` is told of events for the other end of an interdomain channel."""
+
+    def __init__(
+        self, shared: SharedInfo, memory: LinearMemory, counters: counter_table.CounterArray
+    ) -> None:
+        self._shared = shared
+        self._memory = memory
+        self._counts = memoryview(counters)
+        self.channels = [Channel() for _ in range(PORTS)]
+        self.listeners: dict[int, Callable[[], None]] = {}
+        self._operations: dict[int, Callable[[int], None]] = {
+            EventOp.BIND_VIRQ: self._bind_virq,
+            EventOp.CLOSE: self._close,
+            EventOp.SEND: self._send,
+            EventOp.STATUS: self._status,
+            EventOp.ALLOC_UNBOUND: self._allocate_unbound,
+            EventOp.BIND_IPI: self._bind_ipi,
+            EventOp.BIND_VCPU: self._bind_vcpu,
+            EventOp.UNMASK: self._unmask,
+        }
+
+    def open_interdomain(self, port: int, listener: Callable[[], None]) -> None:
+        """A channel that the domain builder has connected: events sent through it reach `listener`."""
+        self.channels[port].status = ChannelStatus.INTERDOMAIN
+        self.listeners[port] = listener
+
+    def operation(self, command: int, argument: int) -> int:
+        """The hypercall event_channel_op."""
+        action = self._operations.get(command)
+        if action is None:
+            raise HypercallError(Errno.ENOSYS, f"event channel operation {command}")
+        action(argument)
+        return 0
+
+    def raise_virq(self, virq: int) -> None:
+        """A virtual interrupt happens: its channel, if it is bound, becomes pending."""
+        for port, channel in enumerate(self.channels):
+            if channel.status is ChannelStatus.VIRQ and channel.virq == virq:
+                self.notify(port)
+
+    def notify(self, port: int) -> None:
+        """Make the channel pending, and the virtual processor too unless the channel is masked."""
+        shared = self._shared
+        if shared.channel_pending(port):
+            return
+        self._counts[_SENT] += 1
+        shared.set_channel_pending(port, True)
+        if not shared.channel_masked(port) and shared.select(port):
+            shared.set_pending()
+
+    def _free_port(self) -> int:
+        for port in range(1, PORTS):  # port 0 is never given out
+            if self.channels[port].status is ChannelStatus.CLOSED:
+                return port
+        raise HypercallError(Errno.ENOSPC, "no event channel is left")
+
+    def _channel(self, port: int) -> Channel:
+        if not 0 < port < PORTS:
+            raise HypercallError(Errno.EINVAL, f"there is no event channel {port}")
+        return self.channels[port]
+
+    def _bind_virq(self, argument: int) -> None:
+        virq, vcpu = self._memory.unpack("II", argument)
+        if virq >= abi.VIRQS:
+            raise HypercallError(Errno.EINVAL, f"there is no virtual interrupt {virq}")
+        if vcpu:
+            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+        if any(c.status is ChannelStatus.VIRQ and c.virq == virq for c in self.channels):
+            raise HypercallError(Errno.EEXIST, f"virtual interrupt {virq} is bound already")
+        port = self._free_port()
+        self.channels[port] = Channel(ChannelStatus.VIRQ, virq)
+        self._memory.pack("I", argument + 8, port)
+
+    def _bind_ipi(self, argument: int) -> None:
+        (vcpu,) = self._memory.unpack("I", argument)
+        if vcpu:
+            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+        port = self._free_port()
+        self.channels[port] = Channel(ChannelStatus.IPI)
+        self._memory.pack("I", argument + 4, port)
+
+    def _allocate_unbound(self, argument: int) -> None:
+        domain, _ = self._memory.unpack("HH", argument)
+        if domain not in (0, abi.DOMID_SELF):
+            raise HypercallError(Errno.EPERM, "only for the domain itself")
+        port = self._free_port()
+        self.channels[port] = Channel(ChannelStatus.UNBOUND)
+        self._memory.pack("I", argument + 4, port)
+
+    def _close(self, argument: int) -> None:
+        (port,) = self._memory.unpack("I", argument)
+        channel = self._channel(port)
+        if channel.status is ChannelStatus.CLOSED:
+            raise HypercallError(Errno.EINVAL, f"event channel {port} is closed")
+        self.channels[port] = Channel()
+        self._shared.set_channel_pending(port, False)
+
+    def _send(self, argument: int) -> None:
+        (port,) = self._memory.unpack("I", argument)
+        channel = self._channel(port)
+        if channel.status is ChannelStatus.INTERDOMAIN:
+            self.listeners[port]()
+        elif channel.status is ChannelStatus.IPI:
+            self.notify(port)
+        elif channel.status is not ChannelStatus.UNBOUND:  # an unbound one has nobody to tell
+            raise HypercallError(Errno.EINVAL, f"nothing can be sent through event channel {port}")
+
+    def _status(self, argument: int) -> None:
+        _, port = self._memory.unpack("H2xI", argument)
+        channel = self._channel(port)
+        other = max(channel.virq, 0)
+        self._memory.pack("III", argument + 8, channel.status, 0, other)
+
+    def _bind_vcpu(self, argument: int) -> None:
+        port, vcpu = self._memory.unpack("II", argument)
+        if vcpu:
+            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+        if self._channel(port).status not in _BOUND:
+            raise HypercallError(Errno.EINVAL, f"event channel {port} is not bound")
+
+    def _unmask(self, argument: int) -> None:
+        (port,) = self._memory.unpack("I", argument)
+        self._channel(port)
+        shared = self._shared
+        was_masked = shared.channel_masked(port)
+        shared.set_channel_masked(port, False)
+        if was_masked and shared.channel_pending(port) and shared.select(port):
+            shared.set_pending()

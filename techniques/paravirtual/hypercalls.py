@@ -1,0 +1,79 @@
+"""Dispatch of hypercalls by number, and multicall."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from hardware_model import counters as counter_table
+from hardware_model.machine import Machine, Platform
+from techniques.paravirtual.abi import Errno, HypercallError
+from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.hypercall_table import BY_NAME, HYPERCALLS
+from techniques.paravirtual.information_hypercalls import InformationHypercalls
+from techniques.paravirtual.memory_hypercalls import MemoryHypercalls
+from techniques.paravirtual.processor_hypercalls import ProcessorHypercalls
+
+_UNIMPLEMENTED = counter_table.index("hypercall.unimplemented")
+_MULTICALL_ENTRIES = counter_table.index("pv.multicall_entry")
+_COUNTERS = {call.number: counter_table.index(f"hypercall.{call.name}") for call in HYPERCALLS}
+_IRET, _MULTICALL = BY_NAME["iret"].number, BY_NAME["multicall"].number
+_GRANT_SETUP_TABLE, _GRANT_QUERY_SIZE = 2, 6
+_MASK = (1 << 64) - 1
+
+
+class Hypercalls:
+    """All hypercalls of one domain. `unimplemented` counts by number those that the hypervisor lacks."""
+
+    def __init__(
+        self, machine: Machine, domain: Domain, platform: Platform, console_ring: int
+    ) -> None:
+        self._counts = memoryview(machine.counters)
+        self._domain = domain
+        self.unimplemented: Counter[int] = Counter()
+        memory = MemoryHypercalls(machine, domain)
+        processor = ProcessorHypercalls(machine, domain)
+        self.information = InformationHypercalls(domain, platform, console_ring)
+        methods: dict[str, Callable[..., int]] = {
+            "multicall": self.multicall,
+            "event_channel_op": lambda command, argument, *_: domain.events.operation(
+                command, argument
+            ),
+        }
+        for call in HYPERCALLS:
+            for owner in (memory, processor, self.information):
+                if hasattr(owner, call.name):
+                    methods[call.name] = getattr(owner, call.name)
+        self._handlers = {BY_NAME[name].number: method for name, method in methods.items()}
+
+    def call(self, number: int, arguments: tuple[int, ...]) -> int:
+        """Execute one hypercall; its result as the guest sees it, errors negative."""
+        counter = _COUNTERS.get(number)
+        if counter is not None:
+            self._counts[counter] += 1
+        handler = self._handlers.get(number)
+        if handler is None:
+            self._counts[_UNIMPLEMENTED] += 1
+            self.unimplemented[number] += 1
+            return -Errno.ENOSYS
+        try:
+            return handler(*arguments)
+        except HypercallError as error:
+            self._domain.rejected(error)
+            if error.errno is Errno.ENOSYS:
+                self._counts[_UNIMPLEMENTED] += 1
+                self.unimplemented[number] += 1
+            return -error.errno
+
+    def multicall(self, entries: int, count: int, *_: int) -> int:
+        """Execute `count` records (number, result, six arguments) in order; each gets its own result."""
+        memory = self._domain.memory
+        for at in range(entries, entries + 64 * count, 64):
+            number, _result, *arguments = memory.unpack("8Q", at)
+            self._counts[_MULTICALL_ENTRIES] += 1
+            if number in (_MULTICALL, _IRET):
+                result = -Errno.ENOSYS if number == _IRET else -Errno.EINVAL
+            else:
+                result = self.call(number, tuple(arguments))
+            memory.pack("Q", at + 8, result & _MASK)
+        return 0

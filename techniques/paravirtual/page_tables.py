@@ -1,0 +1,192 @@
+"""Validation of page tables and of single changes to them: Xen's rules of direct paging.
+
+An entry of level n refers to a table of level n - 1, an entry of level 1 to a frame of the domain, which must not be a page
+table if the entry is writable. Whatever breaks a rule changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from hardware_model import counters as counter_table
+from techniques.paravirtual import page_entries as E
+from techniques.paravirtual.abi import (
+    FIRST_GUEST_SLOT_ABOVE,
+    FIRST_XEN_SLOT,
+    Errno,
+    HypercallError,
+)
+from techniques.paravirtual.page_types import FrameType, PageTypes
+
+_VALIDATED = counter_table.index("pv.entry_validated")
+_DESCRIPTOR_SYSTEM, _DESCRIPTOR_PRESENT = 1 << 44, 1 << 47
+
+
+class Memory(Protocol):
+    """Machine memory."""
+
+    def read64(self, address: int) -> int:
+        """An aligned word."""
+
+    def write64(self, address: int, value: int) -> None:
+        """Store an aligned word."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes."""
+
+
+class PageTables:
+    """The page tables of one domain; `xen_entries` are the PML4 entries that are Xen's own, by slot."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        machine_frames: int,
+        counters: counter_table.CounterArray,
+        xen_entries: dict[int, int],
+    ) -> None:
+        self._memory = memory
+        self._machine_frames = machine_frames
+        self._counts = memoryview(counters)
+        self._xen_entries = xen_entries
+        self.types: PageTypes
+
+    def attach(self, types: PageTypes) -> None:
+        """The frames that these tables are made of (which need this object to validate them)."""
+        self.types = types
+
+    # --- whole frames -------------------------------------------------------------------------------
+    def validate(self, mfn: int, kind: FrameType) -> None:
+        """Validate a frame that is to become a table, or to hold segment descriptors."""
+        if kind is FrameType.SEGMENT_DESCRIPTORS:
+            fixed = [fixed_descriptor(d) for d in self._entries(mfn).tolist()]
+            for slot, descriptor in enumerate(fixed):
+                self._memory.write64((mfn << 12) + 8 * slot, descriptor)
+        elif kind.is_table:
+            self._validate_table(mfn, int(kind))
+
+    def _validate_table(self, mfn: int, level: int) -> None:
+        entries = self._entries(mfn)
+        taken: list[int] = []
+        for slot in np.flatnonzero(entries & np.uint64(E.PRESENT)).tolist():
+            if level == 4 and is_xen_slot(slot):
+                continue
+            entry = int(entries[slot])
+            try:
+                self._reference(level, entry)
+            except HypercallError:
+                for earlier in taken:
+                    self._unreference(level, earlier)
+                raise
+            taken.append(entry)
+            adjusted = E.adjusted(level, entry)
+            if adjusted != entry:
+                self._memory.write64((mfn << 12) + 8 * slot, adjusted)
+        if level == 4:
+            self._install_xen_slots(mfn)
+
+    def _install_xen_slots(self, mfn: int) -> None:
+        for slot in range(FIRST_XEN_SLOT, FIRST_GUEST_SLOT_ABOVE):
+            self._memory.write64((mfn << 12) + 8 * slot, self._xen_entries.get(slot, 0))
+
+    def release(self, mfn: int, kind: FrameType) -> None:
+        """A table is one no longer: its entries give back their references."""
+        level = int(kind)
+        entries = self._entries(mfn)
+        for slot in np.flatnonzero(entries & np.uint64(E.PRESENT)).tolist():
+            if not (level == 4 and is_xen_slot(slot)):
+                self._unreference(level, int(entries[slot]))
+
+    def _entries(self, mfn: int) -> np.ndarray:
+        return np.frombuffer(self._memory.read(mfn << 12, 4096), np.uint64)
+
+    # --- single entries -----------------------------------------------------------------------------
+    def _reference(self, level: int, entry: int) -> None:
+        """Take the references that a present entry needs."""
+        self._counts[_VALIDATED] += 1
+        if entry & E.disallowed(level):
+            raise HypercallError(
+                Errno.EINVAL, f"level-{level} entry {entry:#x} has a forbidden bit"
+            )
+        if level == 1:
+            self._reference_page(entry)
+        else:
+            self.types.get_page_and_type(E.frame(entry), FrameType(level - 1))
+
+    def _reference_page(self, entry: int) -> None:
+        mfn = E.frame(entry)
+        if mfn >= self._machine_frames:
+            raise HypercallError(Errno.EPERM, f"frame {mfn:#x} is no memory")
+        try:
+            self.types.get_page(mfn)
+        except HypercallError:
+            raise HypercallError(Errno.EBUSY, f"frame {mfn:#x} is not the domain's") from None
+        if not entry & E.WRITABLE:
+            return
+        try:
+            self.types.get_page_type(mfn, FrameType.WRITABLE)
+        except HypercallError as error:
+            self.types.put_page(mfn)
+            raise HypercallError(Errno.EBUSY, str(error)) from None
+
+    def _unreference(self, level: int, entry: int) -> None:
+        mfn = E.frame(entry)
+        if level > 1 or entry & E.WRITABLE:
+            self.types.put_page_type(mfn)
+        self.types.put_page(mfn)
+
+    def change(self, level: int, address: int, new: int, *, preserve_ad: bool = False) -> None:
+        """Store `new` in the entry at machine `address` of a validated table of `level`."""
+        if level == 4 and is_xen_slot((address & 0xFFF) >> 3):
+            raise HypercallError(Errno.EINVAL, "the slot is Xen's own")
+        old = self._memory.read64(address)
+        kept = old & (E.ACCESSED | E.DIRTY) if preserve_ad else 0
+        if not new & E.PRESENT:
+            self._memory.write64(address, new)
+        elif self._same_references(level, old, new):
+            self._check_bits(level, new)
+            self._memory.write64(address, E.adjusted(level, new | kept))
+            return
+        else:
+            self._reference(level, new)
+            self._memory.write64(address, E.adjusted(level, new | kept))
+        if old & E.PRESENT:
+            self._unreference(level, old)
+
+    def _check_bits(self, level: int, entry: int) -> None:
+        self._counts[_VALIDATED] += 1
+        if entry & E.disallowed(level):
+            raise HypercallError(
+                Errno.EINVAL, f"level-{level} entry {entry:#x} has a forbidden bit"
+            )
+
+    @staticmethod
+    def _same_references(level: int, old: int, new: int) -> bool:
+        if level > 1:
+            return bool(old & E.PRESENT) and E.frame(old) == E.frame(new)
+        return not (old ^ new) & ~E.L1_UNREFERENCED & E.MASK64
+
+    def with_writable(self, mfn: int, action: Callable[[], None]) -> None:
+        """Do `action` while the domain's frame is held writable, as an ordinary store of the guest would."""
+        self.types.get_page_and_type(mfn, FrameType.WRITABLE)
+        try:
+            action()
+        finally:
+            self.types.put_page_and_type(mfn)
+
+
+def is_xen_slot(slot: int) -> bool:
+    """Whether a PML4 slot is Xen's own."""
+    return FIRST_XEN_SLOT <= slot < FIRST_GUEST_SLOT_ABOVE
+
+
+def fixed_descriptor(descriptor: int) -> int:
+    """A guest's descriptor as Xen keeps it: code and data segments get DPL 3; EINVAL for gates and system segments."""
+    if not descriptor & _DESCRIPTOR_PRESENT:
+        return descriptor
+    if not descriptor & _DESCRIPTOR_SYSTEM:
+        raise HypercallError(Errno.EINVAL, f"descriptor {descriptor:#x} is no code or data segment")
+    return descriptor | 3 << 45

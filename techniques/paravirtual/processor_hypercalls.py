@@ -1,0 +1,202 @@
+"""Hypercalls on the virtual processor: traps, callbacks, segments, stack, timers, scheduling."""
+
+from __future__ import annotations
+
+from hardware_model.canonical import is_canonical
+from hardware_model.machine import End, Machine
+from techniques.paravirtual import abi
+from techniques.paravirtual.abi import (
+    Errno,
+    HypercallError,
+    SchedOp,
+    SegmentBase,
+    VcpuOp,
+)
+from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.page_tables import fixed_descriptor
+from techniques.paravirtual.page_types import FrameType
+from techniques.paravirtual.virtual_cpu import Callback
+
+_CR0_TS = 8
+_CALLBACK_REGISTER, _CALLBACK_UNREGISTER = 0, 1
+_CALLBACK_MASKS_EVENTS = 1
+
+
+class ProcessorHypercalls:
+    """The calls of one domain that concern its only virtual processor."""
+
+    def __init__(self, machine: Machine, domain: Domain) -> None:
+        self._machine = machine
+        self._domain = domain
+        self._memory = domain.memory
+        self._cpu = domain.cpu
+
+    # --- entry points -------------------------------------------------------------------------------
+    def set_trap_table(self, table: int, *_: int) -> int:
+        """Records (vector, flags, CS, address) up to one with address 0; a null table: no handlers."""
+        if not table:
+            self._cpu.traps.clear()
+            return 0
+        while True:
+            vector, flags, _, address = self._memory.unpack("BBH4xQ", table)
+            if not address:
+                return 0
+            self._check_address(address)
+            self._cpu.traps[vector] = Callback(address, bool(flags & abi.TRAP_INTERRUPT_GATE))
+            table += 16
+
+    @staticmethod
+    def _check_address(address: int) -> None:
+        if not is_canonical(address) or abi.HYPERVISOR_START <= address < abi.HYPERVISOR_END:
+            raise HypercallError(Errno.EINVAL, f"{address:#x} is no address of the guest")
+
+    def set_callbacks(self, event: int, failsafe: int, system_call: int, *_: int) -> int:
+        """Entry points of events, failures and system calls."""
+        for address in (event, failsafe, system_call):
+            self._check_address(address)
+        callbacks = self._cpu.callbacks
+        callbacks[abi.CALLBACK_EVENT] = Callback(event, True)
+        callbacks[abi.CALLBACK_FAILSAFE] = Callback(failsafe, False)
+        callbacks[abi.CALLBACK_SYSCALL] = Callback(system_call, False)
+        return 0
+
+    def callback_op(self, command: int, argument: int, *_: int) -> int:
+        """Register one entry point: (type, flags, address). Of those it may leave, the event's always masks events."""
+        kind, flags = self._memory.unpack("HH", argument)
+        if command == _CALLBACK_UNREGISTER:
+            if kind in (abi.CALLBACK_EVENT, abi.CALLBACK_FAILSAFE, abi.CALLBACK_SYSCALL):
+                raise HypercallError(Errno.EINVAL, "this callback cannot be unregistered")
+            return 0
+        if command != _CALLBACK_REGISTER:
+            raise HypercallError(Errno.ENOSYS, f"callback_op {command}")
+        (address,) = self._memory.unpack("Q", argument + 8)
+        self._check_address(address)
+        masks = kind == abi.CALLBACK_EVENT or bool(flags & _CALLBACK_MASKS_EVENTS)
+        self._cpu.callbacks[kind] = Callback(address, masks)
+        return 0
+
+    def stack_switch(self, segment: int, pointer: int, *_: int) -> int:
+        """The stack on which traps from user mode start."""
+        self._cpu.kernel_stack = (segment & 0xFFFF | 3, pointer)
+        return 0
+
+    # --- segments -----------------------------------------------------------------------------------
+    def set_gdt(self, frames: int, entries: int, *_: int) -> int:
+        """Use the listed frames as descriptor table."""
+        if entries > abi.GDT_ENTRIES_MAXIMUM:
+            raise HypercallError(Errno.EINVAL, f"{entries} descriptors are too many")
+        count = -(-entries // 512)
+        mfns = list(self._memory.unpack(f"{count}Q", frames)) if count else []
+        taken: list[int] = []
+        for mfn in mfns:
+            try:
+                self._domain.types.get_page_and_type(mfn, FrameType.SEGMENT_DESCRIPTORS)
+            except HypercallError:
+                for earlier in taken:
+                    self._domain.types.put_page_and_type(earlier)
+                raise
+            taken.append(mfn)
+        for old in self._domain.gdt_frames:
+            self._domain.types.put_page_and_type(old)
+        self._domain.gdt_frames = taken
+        self._domain.mappings.set_gdt_frames(taken)
+        self._machine.flush_tlb()
+        return 0
+
+    def update_descriptor(self, address: int, descriptor: int, *_: int) -> int:
+        """Store a descriptor at a machine address."""
+        if address & 7:
+            raise HypercallError(Errno.EINVAL, f"{address:#x} is not aligned")
+        fixed, types = fixed_descriptor(descriptor), self._domain.types
+        mfn = address >> 12
+        types.get_page(mfn)
+        try:
+            frame = types[mfn]
+            if frame.type is FrameType.SEGMENT_DESCRIPTORS and frame.type_count:
+                self._machine.memory.write64(address, fixed)
+            else:
+                self._domain.tables.with_writable(
+                    mfn, lambda: self._machine.memory.write64(address, fixed)
+                )
+        finally:
+            types.put_page(mfn)
+        return 0
+
+    def set_segment_base(self, which: int, base: int, *_: int) -> int:
+        """Base of FS, of GS in the mode that runs, or of the user's GS."""
+        if which == SegmentBase.GS_USER_SELECTOR:
+            return 0  # a selector whose base is 0: GS_USER follows where it matters
+        if not is_canonical(base):
+            raise HypercallError(Errno.EINVAL, f"{base:#x} is not canonical")
+        registers = self._machine.registers
+        match which:
+            case SegmentBase.FS | SegmentBase.GS_KERNEL:
+                name = "fs" if which == SegmentBase.FS else "gs"
+                registers.set_segment(name, registers.segment(name)._replace(base=base))
+            case SegmentBase.GS_USER:
+                self._cpu.user_gs_base = base
+            case _:
+                raise HypercallError(Errno.EINVAL, f"there is no segment base {which}")
+        return 0
+
+    # --- FPU and debug registers --------------------------------------------------------------------
+    def fpu_taskswitch(self, set_it: int, *_: int) -> int:
+        """Set or clear CR0.TS."""
+        cr0 = self._machine.registers.cr(0)
+        self._machine.processor.load_cr(0, cr0 | _CR0_TS if set_it else cr0 & ~_CR0_TS)
+        return 0
+
+    def set_debugreg(self, number: int, value: int, *_: int) -> int:
+        """Store a debug register; breakpoints are not armed, so enabling one is refused."""
+        if number not in (0, 1, 2, 3, 6, 7) or (number == 7 and value & 0xFF):
+            raise HypercallError(Errno.EINVAL, f"debug register {number} cannot be {value:#x}")
+        self._machine.registers.set_dr(number, value)
+        return 0
+
+    def get_debugreg(self, number: int, *_: int) -> int:
+        """A debug register."""
+        return self._machine.registers.dr(number) if 0 <= number < 8 else 0
+
+    # --- time and scheduling ------------------------------------------------------------------------
+    def set_timer_op(self, deadline: int, *_: int) -> int:
+        """A timer event at this system time in nanoseconds; 0: none."""
+        self._domain.clock.arm(deadline or None)
+        return 0
+
+    def vcpu_op(self, command: int, vcpu: int, argument: int, *_: int) -> int:
+        """State and registration of virtual processor 0."""
+        if vcpu:
+            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+        match command:
+            case VcpuOp.IS_UP:
+                return 1
+            case VcpuOp.SET_SINGLESHOT_TIMER:
+                (deadline,) = self._memory.unpack("Q", argument)
+                self._domain.clock.arm(deadline)
+            case VcpuOp.STOP_SINGLESHOT_TIMER | VcpuOp.STOP_PERIODIC_TIMER:
+                self._domain.clock.arm(None)
+            case VcpuOp.REGISTER_VCPU_INFO:
+                mfn, offset = self._memory.unpack("QI", argument)
+                if offset + abi.VCPU_INFO_BYTES > abi.PAGE:
+                    raise HypercallError(Errno.EINVAL, "vcpu_info would cross a page")
+                self._domain.types.get_page_and_type(mfn, FrameType.WRITABLE)
+                self._domain.shared.move_vcpu((mfn << 12) + offset)
+            case _:
+                raise HypercallError(Errno.ENOSYS, f"vcpu_op {command}")
+        return 0
+
+    def sched_op(self, command: int, argument: int, *_: int) -> int:
+        """Yield, block until an event, or shut down."""
+        match command:
+            case SchedOp.YIELD:
+                return 0
+            case SchedOp.BLOCK:
+                self._domain.shared.masked = False
+                self._domain.blocked = not self._domain.shared.pending
+                return 0
+            case SchedOp.SHUTDOWN:
+                (reason,) = self._memory.unpack("I", argument)
+                self._domain.shutdown_reason = reason & 0xFF
+                self._machine.end(End.EXITED)
+                return 0
+        raise HypercallError(Errno.ENOSYS, f"sched_op {command}")

@@ -1,0 +1,167 @@
+"""The technique `pv`: traps of the ported guest, hypercalls, system calls passed on, events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hardware_model import counters as counter_table
+from hardware_model.deprivileged import (
+    Deprivileged,
+    ExceptionTrap,
+    ExternalInterrupt,
+    SoftwareInterrupt,
+    SystemCall,
+    Trap,
+)
+from hardware_model.machine import End, Machine, Platform, new_platform
+from techniques.frames import FrameAllocator
+from techniques.guest import GuestImage
+from techniques.knobs import Knob, Value
+from techniques.paravirtual import abi
+from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.domain_builder import CONSOLE, CONSOLE_PORT, DomainBuilder
+from techniques.paravirtual.hypercall_table import BY_NAME, BY_NUMBER
+from techniques.paravirtual.hypercalls import Hypercalls
+from techniques.paravirtual.privileged import PrivilegedInstructions
+from techniques.technique import GuestRegisters, Technique
+
+_ENTRIES = counter_table.index("hypercall.entries")
+_BLOCKS = counter_table.index("pv.block")
+_REFLECTED = counter_table.index("trap.reflected")
+_ARGUMENT_REGISTERS = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
+_RCX, _R11 = 1, 11
+_SYSCALL_BYTES = 2
+_IRET = BY_NAME["iret"].number
+_GENERAL_PROTECTION, _INVALID_OPCODE = 13, 6
+_MASK = (1 << 64) - 1
+
+BATCHING = Knob(
+    "pv.batching",
+    "multicall",
+    ("multicall", "single"),
+    "whether the guest collects page-table updates and changes of context",
+    "single: one hypercall for each update",
+)
+
+
+class Paravirtual(Technique):
+    """A guest kernel ported to Xen's interface, at CPL 3 beside its user programs, on page tables that it owns and Xen checks."""
+
+    name = "pv"
+    doc = "the guest kernel is ported to Xen's PV interface: hypercalls, direct paging, event channels"
+    knobs = (BATCHING,)
+    vmm_bytes = 4 << 20
+    ported = True
+    compared = ("status", "console", "result")
+
+    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+        super().__init__(machine, image, knobs)
+        self._counts = memoryview(machine.counters)
+        self._devices = new_platform(lambda: machine.now, *[lambda: None] * 3)
+        frames = FrameAllocator(abi.PAGE, self.vmm_bytes)
+        self.domain = Domain(machine, self.memory, frames)
+        self.hypercalls = Hypercalls(machine, self.domain, self._devices, CONSOLE * abi.PAGE)
+        information = self.hypercalls.information
+        self.domain.events.open_interdomain(CONSOLE_PORT, information.drain_console_ring)
+        self._privileged = PrivilegedInstructions(machine, self.domain)
+
+    @property
+    def platform(self) -> Platform:
+        """What stands for the guest's devices: its console's output and its shutdown reason."""
+        return self._devices
+
+    def run(self, budget: int | None) -> End:
+        """Build the domain and start it."""
+        options = "" if self.settings["pv.batching"] == "multicall" else "nobatch"
+        builder = DomainBuilder(self.domain, self.memory, self.image, options)
+        self.machine.load_state(builder.build())
+        end = Deprivileged(self.machine).run(self._on_trap, budget)
+        self._devices.exit_port.status = self.domain.shutdown_reason
+        return end
+
+    def _on_trap(self, trap: Trap) -> None:
+        match trap:
+            case SystemCall():
+                self._system_call()
+            case ExceptionTrap(vector=vector, error=error, address=address):
+                self._exception(vector, error, address)
+            case SoftwareInterrupt(vector=vector, length=length):
+                self._software_interrupt(vector, length)
+            case ExternalInterrupt():
+                self._timer_interrupt()
+        while self.domain.blocked and self.machine.running:
+            self._idle()
+        if self.machine.running:
+            self.domain.cpu.deliver_events()
+
+    # --- SYSCALL ------------------------------------------------------------------------------------
+    def _system_call(self) -> None:
+        registers, cpu = self.machine.registers, self.domain.cpu
+        self.machine.retire_emulated()
+        following = registers.rip + _SYSCALL_BYTES
+        if not cpu.kernel_mode:
+            cpu.system_call(following)
+            return
+        number = int(registers.gpr[0]) & 0xFFFFFFFF
+        self._counts[_ENTRIES] += 1
+        self.hot_exits[(_call_name(number), registers.rip)] += 1
+        if number == _IRET:
+            self._counts[counter_table.index("hypercall.iret")] += 1
+            cpu.interrupt_return()
+            return
+        arguments = tuple(int(registers.gpr[r]) for r in _ARGUMENT_REGISTERS)
+        registers.gpr[_RCX], registers.gpr[_R11] = following, registers.rflags
+        registers.rip = following
+        registers.gpr[0] = self.hypercalls.call(number, arguments) & _MASK
+
+    # --- exceptions ---------------------------------------------------------------------------------
+    def _exception(self, vector: int, error: int | None, address: int) -> None:
+        registers, cpu = self.machine.registers, self.domain.cpu
+        self.hot_exits[(f"exception {vector}", registers.rip)] += 1
+        if vector in (_GENERAL_PROTECTION, _INVALID_OPCODE) and self._privileged.emulate(vector):
+            return
+        self._counts[_REFLECTED] += 1
+        cpu.exception(vector, error, address)
+
+    def _software_interrupt(self, vector: int, length: int) -> None:
+        """INT n and INT3: handlers registered with privilege 3 are open to users; others get #GP."""
+        cpu, registers = self.domain.cpu, self.machine.registers
+        handler = cpu.traps.get(vector)
+        self._counts[_REFLECTED] += 1
+        if handler is None:
+            cpu.exception(_GENERAL_PROTECTION, vector * 8 + 2)
+            return
+        self.machine.retire_emulated()
+        cpu.bounce(handler, registers.rip + length)
+
+    # --- time ---------------------------------------------------------------------------------------
+    def _timer_interrupt(self) -> None:
+        self.domain.clock.acknowledge()
+        if self.domain.clock.expired():
+            self.domain.events.raise_virq(abi.VIRQ_TIMER)
+
+    def _idle(self) -> None:
+        """The guest is blocked: go to the next interrupt of the machine."""
+        self._counts[_BLOCKS] += 1
+        if not self.machine.idle():
+            self.machine.end(End.HALTED)
+        elif self.machine.running:
+            self._timer_interrupt()
+            self.domain.blocked = not self.domain.shared.pending
+
+    def guest_registers(self) -> GuestRegisters:
+        """The processor's registers. They are those of another binary than the native one."""
+        r, cpu = self.machine.registers, self.domain.cpu
+        return GuestRegisters(
+            gpr=tuple(int(v) for v in r.gpr),
+            rip=r.rip,
+            rflags=r.rflags,
+            cr=(r.cr(0), r.cr(2), cpu.kernel_root, r.cr(4)),
+            efer=r.efer,
+            cs=r.segment("cs").selector,
+            ss=r.segment("ss").selector,
+        )
+
+
+def _call_name(number: int) -> str:
+    return BY_NUMBER[number].name if number in BY_NUMBER else f"hypercall {number}"

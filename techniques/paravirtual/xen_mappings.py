@@ -1,0 +1,76 @@
+"""What Xen keeps in its own slots of every guest root: the machine-to-physical table and the descriptor window.
+
+slot 256   0xffff800000000000   M2P: for each machine frame the guest's number of it; the guest may read it
+slot 260   0xffff820000000000   GDT: 14 pages of the guest's choice, then Xen's own flat segments; the processor's only
+"""
+
+from __future__ import annotations
+
+from hardware_model.memory import MachineMemory
+from techniques.frames import FrameAllocator
+from techniques.paravirtual import abi
+from techniques.paravirtual import page_entries as E
+
+_GUEST_READS = E.PRESENT | E.USER | E.ACCESSED | E.NO_EXECUTE
+_XEN_ONLY = E.PRESENT | E.WRITABLE | E.ACCESSED | E.DIRTY | E.NO_EXECUTE
+_TABLE = E.PRESENT | E.WRITABLE | E.USER | E.ACCESSED
+_FLAT = {
+    abi.FLAT_CODE32: 0x00CFFB000000FFFF,
+    abi.FLAT_DATA: 0x00CFF3000000FFFF,
+    abi.FLAT_CODE64: 0x00AFFB000000FFFF,
+}
+GDT_PAGES = abi.FIRST_RESERVED_GDT_PAGE + 1
+
+
+class XenMappings:
+    """Tables and pages in the hypervisor's memory; `root_entries` are the PML4 entries by slot."""
+
+    def __init__(self, memory: MachineMemory, frames: FrameAllocator, machine_frames: int) -> None:
+        self._memory = memory
+        self._frames = frames
+        self.root_entries: dict[int, int] = {}
+        pages = -(-machine_frames // 512)
+        self._m2p = [frames.allocate() for _ in range(pages)]
+        for number, page in enumerate(self._m2p):
+            for word in range(512):
+                memory.write64(page + 8 * word, abi.INVALID_M2P_ENTRY)
+            self._map(abi.M2P + number * abi.PAGE, page | _GUEST_READS)
+        self._reserved_gdt = frames.allocate()
+        self._empty_gdt = frames.allocate()
+        for selector, descriptor in _FLAT.items():
+            memory.write64(self._reserved_gdt + (selector & 0xFF8), descriptor)
+        self._gdt_entries = [
+            self._map(abi.PER_DOMAIN + n * abi.PAGE, self._empty_gdt | _XEN_ONLY)
+            for n in range(GDT_PAGES)
+        ]
+        memory.write64(self._gdt_entries[-1], self._reserved_gdt | _XEN_ONLY)
+
+    @property
+    def gdtr(self) -> tuple[int, int]:
+        """Base and limit of the descriptor table register."""
+        return abi.PER_DOMAIN, GDT_PAGES * abi.PAGE - 1
+
+    def set_gdt_frames(self, mfns: list[int]) -> None:
+        """Show the guest's frames in the first pages of the descriptor table, nothing in the others below Xen's."""
+        for number, at in enumerate(self._gdt_entries[:-1]):
+            page = mfns[number] << 12 if number < len(mfns) else self._empty_gdt
+            self._memory.write64(at, page | _XEN_ONLY)
+
+    def set_m2p(self, mfn: int, pfn: int) -> None:
+        """Note the guest's number of a machine frame."""
+        self._memory.write64(self._m2p[mfn >> 9] + 8 * (mfn & 511), pfn)
+
+    def _map(self, linear: int, entry: int) -> int:
+        """Map a page in Xen's slots; returns where its level-1 entry lies."""
+        slot = linear >> 39 & 511
+        if slot not in self.root_entries:
+            self.root_entries[slot] = self._frames.allocate() | _TABLE
+        table = self.root_entries[slot] & E.ADDRESS
+        for level in (3, 2):
+            at = table + (linear >> 12 + 9 * (level - 1) & 511) * 8
+            if not self._memory.read64(at):
+                self._memory.write64(at, self._frames.allocate() | _TABLE)
+            table = self._memory.read64(at) & E.ADDRESS
+        at = table + (linear >> 12 & 511) * 8
+        self._memory.write64(at, entry)
+        return at
