@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hardware_model import counters
+from hardware_model.mmu.paging import PageTables
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
 
 P, RW, US, A, D, PS, G, NX = 1, 2, 4, 0x20, 0x40, 0x80, 0x100, 1 << 63
@@ -293,6 +294,16 @@ class Shadowed:
         self.pager.on_cr3_write(cr3)
         self.processor.load_cr3(self.pager.root)
 
+    def load(self, va):
+        """Guest-physical address that a supervisor's load reaches."""
+        outcome, gpa = self.access(va)
+        assert outcome == "ok"
+        return gpa
+
+    def store(self, va, value):
+        """A supervisor's store."""
+        assert self.access(va, "store", value=value)[0] == "ok"
+
     def guest_words(self):
         return self.words[self.memory.base >> 3 :]
 
@@ -306,6 +317,12 @@ class World:
 
     def __setitem__(self, gpa, value):
         self.words[gpa >> 3] = value
+
+    def tables(self, base):
+        """An address space with its tables from `base` on; the last one made is the active one."""
+        tables = PageTables(self.words, base, 64 * 4096)
+        self.registers.cr3 = tables.root
+        return tables
 
     def start(self, policy, base=2 * MIB, pool=200):
         return Shadowed(self.words, self.registers, policy, base, pool)
