@@ -13,8 +13,9 @@ from hardware_model.presets import DEFAULT
 from results import cycles, reader
 from results.cell import IDENTITY, NATIVE
 from results.errors import ResultsError
-from results.finished import OK, SKIPPED
+from results.finished import OK
 from results.manifest import Manifest
+from results.verdict import contradicts
 
 
 class Run:
@@ -39,8 +40,8 @@ class Run:
 
     def unexpected(self) -> pd.DataFrame:
         """The rows of `runs` whose status is not what the workload declares for the technique."""
-        status = self.runs["status"]
-        return self.runs[(status != self.runs["expected"]) & (status != SKIPPED)]
+        pairs = zip(self.runs["status"], self.runs["expected"], strict=True)
+        return self.runs[[contradicts(status, expected) for status, expected in pairs]]
 
     def valid(self) -> pd.DataFrame:
         """The rows of `runs` that may enter a comparison: ran, and equivalent to native."""

@@ -18,7 +18,12 @@ class Verdict:
 
     def is_unexpected(self, expected: str) -> bool:
         """Whether this contradicts the workload's declaration; a skipped cell never does."""
-        return self.status not in (expected, SKIPPED)
+        return contradicts(self.status, expected)
+
+
+def contradicts(status: str, expected: str) -> bool:
+    """Whether `status` is none of the statuses that `expected` allows ("ok", or several as "ok|diverged")."""
+    return status not in (*expected.split("|"), SKIPPED)
 
 
 def judge(finished: Finished, all_finished: Mapping[Cell, Finished]) -> Verdict:

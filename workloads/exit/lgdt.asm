@@ -4,6 +4,8 @@
 #: small = { iterations = 2000 }
 #: standard = { iterations = 20000 }
 #: large = { iterations = 200000 }
+#: [expect]
+#: trap-and-emulate = "failed"  # SGDT shows the VMM's table
 
 @kernel
 workload_main:

@@ -13,6 +13,8 @@
 #: "16p0k" = { processes = 16 }
 #: "16p16k" = { processes = 16, footprint = 0x4000, small = { switches = 120 } }
 #: "16p64k" = { processes = 16, footprint = 0x10000, small = { switches = 32 } }
+#: [expect]
+#: trap-and-emulate = "ok|diverged"  # the kernel nests PUSHF and POPF: whether that shows depends on timing
 
 @user
 # lmbench's lat_ctx: processes in a ring hand a token on through pipes. Whoever has it reads a word of each cache

@@ -5,6 +5,8 @@
 #: standard = { iterations = 1500, bytes = 8 }
 #: large = { iterations = 15000, bytes = 8 }
 #: variants = { "1k" = { bytes = 1024 } }
+#: [expect]
+#: trap-and-emulate = "ok|diverged"  # the kernel nests PUSHF and POPF: whether that shows depends on timing
 
 @user
 # lmbench's lat_pipe: a message goes to a child through one pipe and comes back through another. Its first
