@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from hardware_model.counters import HYPERCALL_NAMES
 from hardware_model.instruction_classes import INSTRUCTION_CLASSES
 from hardware_model.vectors import EXCEPTION_VECTORS
 from hardware_model.vmx.exit_reasons import EXIT_REASONS
@@ -119,6 +120,49 @@ COSTS: tuple[Cost, ...] = (
         },
     ),
     *_costs(
+        "translation",
+        {
+            "bt.translate": ("bt.instruction.translated", "translating one guest instruction"),
+            "bt.callout": ("bt.callout", "from the translation cache to the VMM and back"),
+            "bt.link": (
+                "bt.chained bt.unchained bt.lookup.filled",
+                "linking or unlinking an exit of a unit, entering an indirect target",
+            ),
+            "bt.invalidate": ("bt.invalidated", "dropping a translation unit"),
+            "bt.flush": ("bt.flush", "emptying the translation cache"),
+            "bt.adapt": (
+                "bt.adapted bt.reverted",
+                "making an instruction a callout, or undoing it",
+            ),
+        },
+    ),
+    *_costs(
+        "hypercalls",
+        {
+            "hypercall.dispatch": ("hypercall.entries", "registers saved, the handler found"),
+            "hypercall.operation": (
+                " ".join(f"hypercall.{name}" for name in HYPERCALL_NAMES if name != "multicall"),
+                "an operation's own work; its requests and entries are priced apart",
+            ),
+            "hypercall.request": (
+                "pv.multicall_entry pv.mmu_update_entry pv.mmuext_entry",
+                "fetching and decoding one request of a batch",
+            ),
+            "pv.validate": ("pv.entry_validated", "checking one page-table entry"),
+            "pv.type_change": ("pv.type_change", "a frame changes its type"),
+            "pv.pin": ("pv.pin pv.unpin", "pinning or unpinning a page table"),
+            "pv.bounce": (
+                "pv.syscall_bounced pv.exception_bounced pv.upcall",
+                "building a frame for the guest kernel and entering it",
+            ),
+            "pv.event": ("pv.event_sent", "making an event channel pending"),
+            "pv.root_load": ("pv.mode_switch pv.root_switch", "loading CR3 on a change of root"),
+            "pv.tlb_flush": ("pv.tlb_flush pv.tlb_flush.type_change", "flushing the TLB"),
+            "pv.invlpg": ("pv.invlpg", "INVLPG for the guest"),
+            "pv.block": ("pv.block", "putting the guest to sleep and waking it"),
+        },
+    ),
+    *_costs(
         "page walks",
         {
             "tlb.l2_hit": ("tlb.l2.hit", "first-level TLB miss that hits the second level"),
@@ -196,6 +240,18 @@ EXCLUDED: dict[str, str] = {
     "mmu.pf_total": "the sum of the kinds of page faults, priced by kind",
     "mmu.pf_write_protect": "priced as the page-table write that it announces",
     "mmu.pf_mmio": "priced as the emulation and the device access that follow",
+    **dict.fromkeys(
+        ("bt.unit", "bt.instruction.emitted", "bt.byte.emitted"),
+        "priced as the translation of the guest's instructions",
+    ),
+    "bt.invalidated.remap": "a part of bt.invalidated",
+    **{
+        f"bt.callout.{kind}": "a part of bt.callout"
+        for kind in ("link", "miss", "emulate", "window", "traced")
+    },
+    "hypercall.multicall": "its entry and its requests are priced",
+    "hypercall.unimplemented": "priced as the entry",
+    "pv.rejected": "priced as what was done before the error",
     "mmu.recycled": "a part of mmu.shadow_zapped",
     "mmu.flooded": "a part of mmu.shadow_zapped",
 }
