@@ -16,6 +16,9 @@
 boot:
     lea rsp, [rip + boot_stack_top]
     cld
+.ifdef PV
+    call xen_start
+.endif
     call read_boot_information
     call open_direct_map
     call initialise_frames

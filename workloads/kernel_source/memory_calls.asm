@@ -16,6 +16,9 @@ system_mmap:
     mov edx, PAGE
     test r12b, MMAP_LARGE
     jz .alignment_known
+.ifdef PV
+    jmp .invalid                    # Xen lets its guests have 4 KiB pages only
+.endif
     mov edx, LARGE_PAGE
 .alignment_known:
     mov r14, rdx

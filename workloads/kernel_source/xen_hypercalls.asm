@@ -21,8 +21,8 @@ xen_set_entry:
     XEN_RESTORE
     ret 16
 
-# The same for entries that point to tables. They are read again soon, so they never wait. One in a root goes to
-# the root of user mode as well.
+# The same for entries that point to tables. One in a root goes to the root of user mode as well. New ones are
+# read again soon, so they never wait; a cleared one may, until its table's frame is released.
 xen_set_table_entry:
     XEN_SAVE
     mov rdi, [rsp + XEN_SAVED + 8]
@@ -46,7 +46,13 @@ xen_set_table_entry:
     call xen_machine_address
     call xen_enqueue
 .no_root:
+    cmp qword ptr [rsp + XEN_SAVED + 16], 0
+    jne .at_once
+    call xen_issue
+    jmp .done
+.at_once:
     call xen_flush_queue
+.done:
     XEN_RESTORE
     ret 16
 

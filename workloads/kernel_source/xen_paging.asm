@@ -94,11 +94,12 @@ xen_make_read_only:
     call xen_protect_frame
     XEN_RESTORE
     ret 8
-xen_make_writable:
+xen_make_writable:                  # at once: the kernel is about to write to it
     XEN_SAVE
     mov rdi, [rsp + XEN_SAVED + 8]
     mov rdx, XEN_DATA_PAGE
     call xen_protect_frame
+    call xen_flush_queue
     XEN_RESTORE
     ret 8
 
