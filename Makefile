@@ -10,8 +10,7 @@ BIN    := $(VENV)/bin
 .PHONY: matrix test bench clean
 
 matrix: $(BIN)/.trapbench
-	$(BIN)/trapbench run --jobs $(JOBS)
-	$(BIN)/trapbench show
+	$(BIN)/trapbench run --jobs $(JOBS); status=$$?; $(BIN)/trapbench show && exit $$status
 
 test: $(BIN)/.tox
 	$(BIN)/tox run -e lint,types,py
