@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 
 from hardware_model import counters as counter_table
 from hardware_model import presets
+from hardware_model.boot import KERNEL_BASE
 from hardware_model.cpu.device_access import UnsupportedAccess
 from hardware_model.machine import End, Machine, MachineError
 from hardware_model.mmu.geometry import TlbGeometry
@@ -37,6 +38,7 @@ ROI_BEGIN, ROI_END = 0x7B900001, 0x7B900002
 DEFAULT_BUDGET = 2_000_000_000
 MIB = 1 << 20
 HOTTEST = 50
+RESULT_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def run_guest(
     """
     kind = find(technique)
     settings = resolve(technique, kind.knobs, knobs or {})
-    image = guest_image(workload, size)
+    kind.check(workload, size)
+    image = guest_image(workload, size, ported=kind.ported)
     machine = Machine(kind.vmm_bytes + image.ram_bytes, _geometry(geometry))
     guest = kind(machine, image, settings)
     region = RegionOfInterest(machine)
@@ -112,9 +115,9 @@ def _geometry(preset: str) -> TlbGeometry:
     return presets.load(preset).geometry
 
 
-def guest_image(workload: Workload, size: str) -> GuestImage:
-    """The image that a technique boots."""
-    image = workload.image()
+def guest_image(workload: Workload, size: str, *, ported: bool = False) -> GuestImage:
+    """The image that a technique boots; `ported`: with the kernel ported to Xen's interface."""
+    image = workload.image(pv=ported)
     return GuestImage(image.code, workload.parameters(size), image.symbols, workload.ram_mib * MIB)
 
 
@@ -149,13 +152,21 @@ def _outcome(guest: Technique, region: RegionOfInterest, status: str, reason: st
 
 
 def outcome_parts(guest: Technique) -> dict[str, str]:
-    """What the guest could tell, part by part: memory, registers, console, status."""
-    return {
-        "memory": memory_digest(guest),
-        "registers": hashlib.sha256(repr(guest.guest_registers()).encode()).hexdigest(),
-        "console": hashlib.sha256(bytes(guest.platform.uart.output)).hexdigest(),
-        "status": str(guest.platform.exit_port.status),
+    """What the guest could tell, part by part, as far as it is compared: memory, registers, console, status, result."""
+    parts: dict[str, Callable[[], str]] = {
+        "memory": lambda: memory_digest(guest),
+        "registers": lambda: hashlib.sha256(repr(guest.guest_registers()).encode()).hexdigest(),
+        "console": lambda: hashlib.sha256(bytes(guest.platform.uart.output)).hexdigest(),
+        "status": lambda: str(guest.platform.exit_port.status),
+        "result": lambda: result_words(guest),
     }
+    return {name: parts[name]() for name in guest.compared}
+
+
+def result_words(guest: Technique) -> str:
+    """The words that the workload left as its result, in hexadecimal; empty if the image has none."""
+    at = guest.image.symbols.get("result", 0) - KERNEL_BASE
+    return guest.memory.read(at, RESULT_BYTES).rstrip(b"\0").hex() if at >= 0 else ""
 
 
 def memory_digest(guest: Technique) -> str:

@@ -1,4 +1,5 @@
-"""The contract of a technique: a VMM written against the machine. A technique is a module or package found by being there.
+"""The contract of a technique: a VMM written against the machine. A technique is a module or
+package found by being there.
 
 A technique sees exits, traps and its guest's memory; it owns page tables; it never reaches into the executor.
 """
@@ -9,11 +10,14 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from hardware_model.machine import End, Machine, Platform
 from techniques.guest import GuestImage, GuestMemory
 from techniques.knobs import Knob, Value
+
+if TYPE_CHECKING:
+    from workloads import Workload
 
 
 class Skipped(Exception):
@@ -41,13 +45,17 @@ class Technique(ABC):
     """One VMM with one guest on `machine`.
 
     Class attributes: `name`; `doc`, one sentence; `knobs`; `vmm_bytes`, machine memory that the VMM needs for itself
-    (its guest's memory lies behind it).
+    (its guest's memory lies behind it); `ported`, whether the guest kernel is the one ported to Xen's interface;
+    `compared`, the parts of the outcome that must equal the native ones. A ported guest is another binary: its memory
+    and registers are its own.
     """
 
     name: ClassVar[str]
     doc: ClassVar[str]
     knobs: ClassVar[tuple[Knob, ...]] = ()
     vmm_bytes: ClassVar[int] = 0
+    ported: ClassVar[bool] = False
+    compared: ClassVar[tuple[str, ...]] = ("memory", "registers", "console", "status", "result")
 
     def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
         self.machine = machine
@@ -55,6 +63,10 @@ class Technique(ABC):
         self.settings = knobs
         self.memory = GuestMemory(machine.memory, self.vmm_bytes, image.ram_bytes)
         self.hot_exits: Counter[tuple[str, int]] = Counter()
+
+    @classmethod
+    def check(cls, workload: Workload, size: str) -> None:
+        """Raise Skipped if the technique cannot make sense of the workload."""
 
     @property
     @abstractmethod

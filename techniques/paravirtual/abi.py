@@ -1,4 +1,7 @@
-"""The public Xen x86-64 PV interface: numbers, structure layouts, errors (Xen public headers, `xen.h` and `arch-x86/xen-x86_64.h`)."""
+"""The public Xen x86-64 PV interface: numbers, structure layouts, errors.
+
+Source: Xen public headers, `xen.h` and `arch-x86/xen-x86_64.h`.
+"""
 
 from __future__ import annotations
 

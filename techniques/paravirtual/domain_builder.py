@@ -1,7 +1,7 @@
-"""The domain builder: memory and registers of a PV guest at its start (Xen public header `xen.h`, "initial start-of-day").
+"""The domain builder: memory and registers of a PV guest at its start (Xen public header `xen.h`, "start-of-day").
 
-Our images have no ELF notes; they are built for this layout (VIRT_BASE = KERNEL_BASE, entry = image start). Frames that the
-builder uses lie below the image, where the native kernel never looks either:
+Our images have no ELF notes; they are built for this layout (VIRT_BASE = KERNEL_BASE, entry = image start). Frames
+that the builder uses lie below the image, where the native kernel never looks either:
 
     frame 1   start_info          4   boot information, passed as the module
           2   console ring        8 ...  the P2M list, 8 bytes for each frame

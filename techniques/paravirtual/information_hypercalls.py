@@ -1,4 +1,4 @@
-"""Hypercalls that ask what the hypervisor is, its console, and options (Xen public headers `version.h`, `features.h`)."""
+"""Hypercalls that ask what the hypervisor is, its console, and options (Xen public header `version.h`)."""
 
 from __future__ import annotations
 

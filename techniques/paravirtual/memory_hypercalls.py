@@ -1,4 +1,4 @@
-"""Hypercalls on memory: mmu_update, mmuext_op, update_va_mapping, memory_op (Xen public headers `xen.h`, `memory.h`)."""
+"""Hypercalls on memory: mmu_update, mmuext_op, update_va_mapping, memory_op (Xen public header `xen.h`)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Validation of page tables and of single changes to them: Xen's rules of direct paging.
 
-An entry of level n refers to a table of level n - 1, an entry of level 1 to a frame of the domain, which must not be a page
-table if the entry is writable. Whatever breaks a rule changes nothing.
+An entry of level n refers to a table of level n - 1, an entry of level 1 to a frame of the domain, which must not be a
+page table if the entry is writable. Whatever breaks a rule changes nothing.
 """
 
 from __future__ import annotations

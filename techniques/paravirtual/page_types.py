@@ -1,7 +1,7 @@
 """Types and reference counts of machine frames: the rules of direct paging.
 
-Every frame has at most one type at a time. A frame is a page table of some level, or holds segment descriptors, or may be
-mapped writable; while its type count is not zero it cannot become anything else. So no page table is ever writable.
+Every frame has at most one type at a time. A frame is a page table of some level, or holds segment descriptors, or may
+be mapped writable; while its type count is not zero it cannot become anything else. So no page table is ever writable.
 
     reference count   allocation to the domain, every mapping, every use of the type
     type count        uses that need the type: entries of a higher table, pins, roots in use; writable mappings
@@ -63,7 +63,7 @@ class Contents(Protocol):
 
 
 class PageTypes:
-    """The frames of one domain. `flush` empties the TLB; it is called when a type change could leave stale rights in it."""
+    """The frames of one domain. `flush` empties the TLB; called when a type change could leave stale rights in it."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The virtual processor of a PV guest: user and kernel mode, both at CPL 3, and the frames that traps leave on its stack.
+"""The virtual processor of a PV guest: user and kernel mode, both at CPL 3, and the frames of traps on its stack.
 
 A trap is passed on ("bounced") by switching to the guest's kernel root and stack and pushing, from the top:
 

@@ -22,8 +22,10 @@ from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.domain_builder import CONSOLE, CONSOLE_PORT, DomainBuilder
 from techniques.paravirtual.hypercall_table import BY_NAME, BY_NUMBER
 from techniques.paravirtual.hypercalls import Hypercalls
+from techniques.paravirtual.portability import why_not_portable
 from techniques.paravirtual.privileged import PrivilegedInstructions
-from techniques.technique import GuestRegisters, Technique
+from techniques.technique import GuestRegisters, Skipped, Technique
+from workloads import Workload
 
 _ENTRIES = counter_table.index("hypercall.entries")
 _BLOCKS = counter_table.index("pv.block")
@@ -45,7 +47,7 @@ BATCHING = Knob(
 
 
 class Paravirtual(Technique):
-    """A guest kernel ported to Xen's interface, at CPL 3 beside its user programs, on page tables that it owns and Xen checks."""
+    """A guest kernel ported to Xen's interface, at CPL 3 beside its programs, on page tables that Xen checks."""
 
     name = "pv"
     doc = "the guest kernel is ported to Xen's PV interface: hypercalls, direct paging, event channels"
@@ -64,6 +66,13 @@ class Paravirtual(Technique):
         information = self.hypercalls.information
         self.domain.events.open_interdomain(CONSOLE_PORT, information.drain_console_ring)
         self._privileged = PrivilegedInstructions(machine, self.domain)
+
+    @classmethod
+    def check(cls, workload: Workload, size: str) -> None:
+        """Workloads that are about what porting removes make no sense here."""
+        reason = why_not_portable(workload.path, workload.named_parameters(size))
+        if reason:
+            raise Skipped(reason)
 
     @property
     def platform(self) -> Platform:

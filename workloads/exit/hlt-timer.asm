@@ -18,9 +18,8 @@ workload_main:
     ROI_BEGIN
 .next:
     pv_apic_write APIC_INITIAL_COUNT, ebp
-    sti
-    hlt
-    cli
+    pv_safe_halt
+    pv_irq_disable
     dec rbx
     jnz .next
     ROI_END

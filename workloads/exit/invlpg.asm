@@ -14,7 +14,7 @@ workload_main:
     lea rdx, [rip + loaded_page]
     ROI_BEGIN
 .next:
-    invlpg [rdx]
+    pv_flush_page rdx
     add r8, [rdx]
     dec rcx
     jnz .next

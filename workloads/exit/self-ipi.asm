@@ -10,7 +10,7 @@
 workload_main:
     push rbx
     mov rbx, [rdi + PARAM_ITERATIONS * 8]
-    sti
+    pv_irq_enable
     ROI_BEGIN
 .next:
     pv_apic_write APIC_ICR_LOW, APIC_TO_SELF | VECTOR_SELF_IPI
@@ -18,7 +18,7 @@ workload_main:
     jnz .next
     nop                             # the last one has arrived when this retires
     ROI_END
-    cli
+    pv_irq_disable
     mov rax, [rip + self_ipis]
     mov [rip + result], rax
     mov rcx, [rip + parameters + PARAM_ITERATIONS * 8]

@@ -40,6 +40,7 @@ workload_main:
     ret
 
 skip_division:
+    pv_trap_entry
     inc r8
     add qword ptr [rsp], DIVISION_BYTES
-    iretq
+    pv_interrupt_return

@@ -44,8 +44,9 @@ workload_main:
     ret
 
 skip_load:
+    pv_trap_entry
     inc r8
     mov r9, [rsp]
     add qword ptr [rsp + 8], LOAD_BYTES
     add rsp, 8
-    iretq
+    pv_interrupt_return

@@ -24,6 +24,7 @@ workload_main:
     call allocate_zeroed_frame
     mov rcx, DIRECT_MAP
     mov qword ptr [rcx + rax], CONTENT
+    pv_frame_to_entry rax
     mov rdx, KERNEL_DATA_FLAGS
     or rax, rdx
     mov rbx, rax                    # the entry

@@ -25,6 +25,7 @@ workload_main:
     lea rsi, [rip + page_is_gone]
     call set_gate
     call allocate_zeroed_frame
+    pv_frame_to_entry rax
     mov rdx, KERNEL_DATA_FLAGS
     or rax, rdx
     mov rbx, rax                    # the entry
@@ -83,7 +84,8 @@ workload_main:
     ret
 
 page_is_gone:
+    pv_trap_entry
     inc r13
     add qword ptr [rsp + 8], LOAD_BYTES
     add rsp, 8
-    iretq
+    pv_interrupt_return

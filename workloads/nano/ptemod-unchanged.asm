@@ -18,6 +18,7 @@ workload_main:
     push r12
     mov r12, [rdi + PARAM_ITERATIONS * 8]
     call allocate_zeroed_frame
+    pv_frame_to_entry rax
     mov rdx, KERNEL_DATA_FLAGS
     or rax, rdx
     mov rbx, rax                    # the entry
