@@ -1,7 +1,8 @@
 """The interrupt hook: every intercept, exception and software interrupt of the guest comes here.
 
-First the clock is set back to the instruction at hand, then the owner of the event is found: the VMM (VM exit, or trap of a
-deprivileged guest) or the bare processor. Last, an event left in INJECT is delivered: that call may not return.
+First the clock is set back to the instruction at hand, then the owner of the event is found: the
+VMM (VM exit, or trap of a deprivileged guest) or the bare processor. Last, an event left in INJECT
+is delivered: that call may not return.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from hardware_model.native import callback, inner
 
 I = W.Intercept
 UNDEFINED = U(I.EXCEPTION + 6)
+INVALID_TSS, GENERAL_PROTECTION = U(10), U(13)
+IN_IDT, EXTERNAL = U(2), U(1)  # bits of an error code
 
 
 @inner
@@ -80,12 +83,39 @@ def asynchronous(code):
 
 
 @inner
+def fault_in_delivery(w, vector):
+    """A fault while another event was delivered: undo what the engine does differently from the processor.
+
+    It numbers IDT entries by 16 in error codes, never sets EXT, and stands behind an INT n that
+    faulted (SDM vol. 3A 6.13).
+    """
+    env = word(w, W.ENV)
+    first = word(w, W.VECTORING)
+    if first == U(0):
+        return
+    software = ((first >> U(8)) & U(7)) >= D.TYPE_SOFTWARE_INTERRUPT
+    if software:
+        set_word(w, W.OWN_SOFTWARE, U(0))
+        if load32(env + U(L.ENV_EXCEPTION_IS_INT)) != U(0):
+            store32(env + U(L.ENV_EXCEPTION_IS_INT), U(0))
+            following = load64(env + U(L.ENV_EXCEPTION_NEXT_EIP))
+            store64(env + U(L.ENV_EIP), following - word(w, W.INJECT_LENGTH))
+    if vector >= INVALID_TSS and vector <= GENERAL_PROTECTION:
+        error = load32(env + U(L.ENV_ERROR_CODE))
+        if (error & IN_IDT) != U(0):
+            error = ((error >> U(1)) & U(0x7F8)) | IN_IDT
+        store32(env + U(L.ENV_ERROR_CODE), error if software else error | EXTERNAL)
+
+
+@inner
 def dispatch(w, code):
     env = word(w, W.ENV)
     set_word(w, W.EVENT_CODE, code)
     if asynchronous(code):
         set_word(w, W.CURRENT_TB, U(0))
     else:
+        if code >= U(I.EXCEPTION) and code < U(I.INTR):
+            fault_in_delivery(w, code - U(I.EXCEPTION))
         rewind(w, load64(env + U(L.ENV_EIP)))
         if code < U(I.EXCEPTION) or code >= U(I.INTR) or code == UNDEFINED:
             load_code(w)
