@@ -15,6 +15,7 @@ from hardware_model.task_state import IST_OFFSET, RSP_OFFSET
 from hardware_model.vectors import HAS_ERROR_CODE
 from techniques.deprivileged.descriptor_mirror import CODE, CONFORMING, PRESENT, SYSTEM_BIT
 from techniques.deprivileged.exceptions import (
+    GENERAL_PROTECTION,
     INVALID_TSS,
     NOT_PRESENT,
     PAGE_FAULT,
@@ -45,6 +46,13 @@ class Event:
     return_address: int | None = None
 
 
+def _external(fault: GuestException) -> GuestException:
+    """The fault with EXT in its error code: the event it interrupts was none of the program's."""
+    if INVALID_TSS <= fault.vector <= GENERAL_PROTECTION:
+        return GuestException(fault.vector, (fault.error or 0) | _EXTERNAL)
+    return fault
+
+
 class Delivery:
     """The guest's interrupt mechanism."""
 
@@ -70,7 +78,7 @@ class Delivery:
         try:
             self._deliver(Event(fault.vector, error))
         except GuestException as second:
-            promoted = following(fault.vector, second)
+            promoted = following(fault.vector, _external(second))
             return promoted is not None and self.exception(promoted)
         return True
 
@@ -79,7 +87,7 @@ class Delivery:
         try:
             self._deliver(Event(vector))
         except GuestException as fault:
-            return self.exception(fault)
+            return self.exception(_external(fault))
         return True
 
     def software(self, vector: int, length: int) -> None:
@@ -88,8 +96,7 @@ class Delivery:
 
     def _deliver(self, event: Event) -> None:
         gate = self._gate(event)
-        external = 0 if event.software else _EXTERNAL
-        code, ring = self._code(gate.selector, external)
+        code, ring = self._code(gate.selector)
         stack = self._stack(gate, ring)
         stack = self._push_frame(event, stack & ~0xF, user=ring == 3)
         clear = TF | NT | VM | RF | (IF if gate.clears_interrupt_flag else 0)
@@ -104,7 +111,7 @@ class Delivery:
 
     def _gate(self, event: Event) -> Gate:
         base, limit = self._cpu.idtr
-        error = event.vector << 3 | _IN_IDT | (0 if event.software else _EXTERNAL)
+        error = event.vector << 3 | _IN_IDT
         if event.vector * _GATE_BYTES + 15 > limit:
             raise general_protection(error)
         raw = self._memory.read(base + event.vector * _GATE_BYTES, _GATE_BYTES)
@@ -116,17 +123,12 @@ class Delivery:
             raise GuestException(NOT_PRESENT, error)
         return gate
 
-    def _code(self, selector: int, external: int) -> tuple[Descriptor, int]:
+    def _code(self, selector: int) -> tuple[Descriptor, int]:
         """The handler's code segment and ring."""
-        if not selector & 0xFFFC:
-            raise general_protection(external)
-        error = selector & 0xFFFC | external
-        try:
-            found = self._segmentation.descriptor(selector)
-        except GuestException as fault:
-            if fault.vector != PAGE_FAULT:
-                raise general_protection(error) from None
-            raise
+        error = selector & 0xFFFC
+        if not error:
+            raise general_protection()
+        found = self._segmentation.descriptor(selector)
         is_code = found.word & SYSTEM_BIT and found.word & CODE
         if not is_code or found.dpl > self._cpu.cpl:
             raise general_protection(error)
