@@ -31,8 +31,12 @@ class Loop:
     @property
     def code(self) -> bytes:
         """The loop as an image: RCX counts down, RDI points to data, HLT ends it."""
-        text = f"mov rsp, {DATA + 0x800000}; mov rcx, {self.times}; mov rdi, {DATA}; mov rsi, {DATA + 0x400000}; xor r8, r8; mov r9, 12345\n"
-        code, _ = Ks(KS_ARCH_X86, KS_MODE_64).asm(
+        text = (
+            f"mov rsp, {DATA + 0x800000}; mov rcx, {self.times}; mov rdi, {DATA};"
+            f"mov rsi, {DATA + 0x400000}; xor r8, r8; mov r9, 12345\n"
+        )
+        assembler = Ks(KS_ARCH_X86, KS_MODE_64)
+        code, _ = assembler.asm(
             f"{text} jmp top\n .align 64\n top:\n{self.body}\n dec rcx\n jnz top\n hlt", _ENTRY
         )
         return bytes(code or b"")
@@ -68,8 +72,8 @@ LOOPS = (
     ),
     Loop(
         "branchy",
-        "imul r9, r9, 1103515245; add r9, 12345; test r9d, 0x10000; jz a1; inc rax; a1: test r9d, 0x20000; jz a2; inc rbx;"
-        "a2: test r9d, 0x40000; jz a3; inc rdx; a3: test r9d, 0x80000; jz a4; inc r10; a4: nop",
+        "imul r9, r9, 1103515245; add r9, 12345; test r9d, 0x10000; jz a1; inc rax;"
+        "a1: test r9d, 0x20000; jz a2; inc rbx; a2: test r9d, 0x40000; jz a3; inc rdx; a3: test r9d, 0x80000; jz a4; inc r10; a4: nop",
         2_000_000,
         0.5,
     ),

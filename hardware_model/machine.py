@@ -114,7 +114,7 @@ class Machine:
             Event.INSTRUCTION: self.processor.execute,
             Event.HALT: self._halt,
             Event.PORT: self.processor.port_access,
-            Event.MMIO: self.processor.device_access,
+            Event.MMIO: self._device_access,
             Event.VM_EXIT: self._to_vmm,
             Event.TRAP: self._to_vmm,
             Event.MARKER: self._marker,
@@ -174,7 +174,9 @@ class Machine:
         self.engine.stop(Stop.REQUESTED)
 
     def invalidate_page(self, linear: int) -> None:
-        """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag go, global ones too."""
+        """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag
+        go, global ones too.
+        """
         self.processor.load_mmu_registers()
         invalidation.invlpg(self.mmu, self.counters, np.uint64(linear))
         self.engine.flush_tlb()
@@ -185,10 +187,12 @@ class Machine:
         self.engine.flush_tlb()
 
     def set_time_map(self, base: int, units: np.ndarray) -> None:
-        """Virtual time of the code in a VMM's region from machine address `base` on, in place of 1 for each instruction.
+        """Virtual time of the code in a VMM's region from machine address `base` on, in place of 1
+        for each instruction.
 
-        `units` has a byte for each byte of the region: at the first byte of an instruction, the number of guest
-        instructions that retire with it. The array is shared; it must hold what it says before the code runs.
+        `units` has a byte for each byte of the region: at the first byte of an instruction, the
+        number of guest instructions that retire with it (0x80: none, and the guest stands between
+        two instructions). The array is shared; it must hold what it says before the code runs.
         """
         self._time_map = np.ascontiguousarray(units, np.uint8)
         assert self._time_map is units, "the map is shared, so it must be contiguous bytes"
@@ -226,6 +230,7 @@ class Machine:
         self.words[W.DEADLINE] = min([*due, self._budget])
 
     def _tick(self) -> int:
+        self._pull_task_priority()
         now = self.now
         for device in self.platform.devices:
             device.advance(now)
@@ -244,9 +249,19 @@ class Machine:
         self.words[W.IRQ_LINE] = int(apic.deliverable)
         self.set_deadline()
 
+    def _device_access(self) -> int:
+        self._pull_task_priority()
+        return self.processor.device_access()
+
+    def _pull_task_priority(self) -> None:
+        """MOV to CR8 is the processor's alone; tell the APIC before it looks at its TPR."""
+        apic, class_ = self.platform.apic, int(self.words[W.CR8])
+        if apic.task_priority >> 4 != class_:
+            apic.task_priority = class_ << 4
+
     def _acknowledge(self) -> int:
         apic = self.platform.apic
-        apic.task_priority = int(self.words[W.CR8]) << 4 | apic.task_priority & 0xF
+        self._pull_task_priority()
         vector = apic.acknowledge()
         return NO_INTERRUPT if vector is None else vector
 

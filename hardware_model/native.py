@@ -1,4 +1,6 @@
-"""`@native` and `@callback`: functions compiled with numba, cached on disk until any source that they are compiled from changes."""
+"""`@native` and `@callback`: functions compiled with numba, cached on disk until any source that
+they are compiled from changes.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,16 @@ import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
-from numba import cfunc, njit
-from numba.core import caching
+import numba
+from numba.core import caching, ccallback
 
 from hardware_model import counters
 
+_numba: Any = numba  # its decorators' types do not know all options
+_ccallback: Any = ccallback
+_caching: Any = caching
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -34,11 +39,13 @@ def _stamped(locator: type) -> type:
     return type(locator.__name__, (locator,), {"get_source_stamp": lambda self: source_stamp()})
 
 
-class _FunctionImplementation(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_stamped(locator) for locator in caching.CacheImpl._locator_classes]
+class _FunctionImplementation(_caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes: ClassVar[list[type]] = [
+        _stamped(locator) for locator in _caching.CacheImpl._locator_classes
+    ]
 
 
-class _FunctionCache(caching.FunctionCache):  # type: ignore[misc]
+class _FunctionCache(_caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _FunctionImplementation
 
 
@@ -48,24 +55,28 @@ def native(function: Function) -> Function:
     Without Python's division and range errors, and without numba's reference counts of array arguments, which would
     double the time of a TLB miss.
     """
-    dispatcher = njit(error_model="numpy", _nrt=False)(function)
+    dispatcher = _numba.njit(error_model="numpy", _nrt=False)(function)
     dispatcher._cache = _FunctionCache(function)
     return cast(Function, dispatcher)
 
 
 def inner(function: Function) -> Function:
-    """Compile `function` as part of the native functions that call it; not callable from Python, not cached by itself."""
+    """Compile `function` as part of the native functions that call it; not callable from Python,
+    not cached by itself.
+    """
     options = {
         "error_model": "numpy",
         "_nrt": False,
         "no_cpython_wrapper": True,
         "no_cfunc_wrapper": True,
     }
-    return cast(Function, njit(**options)(function))
+    return cast(Function, _numba.njit(**options)(function))
 
 
 class Callback:
-    """A C callback with numba signature `signature`, compiled (or loaded from the cache) when its address is first asked."""
+    """A C callback with numba signature `signature`, compiled (or loaded from the cache) when its
+    address is first asked.
+    """
 
     def __init__(self, signature: Any, function: Callable[..., Any]) -> None:
         self._signature = signature
@@ -77,7 +88,7 @@ class Callback:
         """The callback's address, for the engine to call."""
         if self._compiled is None:
             with _stamped_cfunc_cache():
-                self._compiled = cfunc(
+                self._compiled = _numba.cfunc(
                     self._signature, cache=True, error_model="numpy", _nrt=False
                 )(self._function)
         return int(self._compiled.address)
@@ -87,15 +98,11 @@ class _stamped_cfunc_cache:  # noqa: N801 - reads as a verb phrase where it is u
     """Within this block numba's C callbacks use the stamped cache."""
 
     def __enter__(self) -> None:
-        from numba.core import ccallback
-
-        self._saved = ccallback.FunctionCache
-        ccallback.FunctionCache = _FunctionCache
+        self._saved = _ccallback.FunctionCache
+        _ccallback.FunctionCache = _FunctionCache
 
     def __exit__(self, *error: object) -> None:
-        from numba.core import ccallback
-
-        ccallback.FunctionCache = self._saved
+        _ccallback.FunctionCache = self._saved
 
 
 def callback(signature: Any) -> Callable[[Callable[..., Any]], Callback]:

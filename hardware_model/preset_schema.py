@@ -9,7 +9,7 @@ from typing import Any
 from hardware_model.cost_table import KEYS
 from hardware_model.mmu.geometry import GeometryError, TlbGeometry
 from hardware_model.quantity import KINDS, Quantity
-from hardware_model.vmx.feature_levels import BY_LABEL
+from hardware_model.vmx.feature_levels import BY_LABEL, FeatureLevel
 
 Table = Mapping[str, Any]
 
@@ -63,14 +63,30 @@ def quantity(entry: object, key: str, known: Mapping[str, str], file: str) -> Qu
     return Quantity(**entry)
 
 
-def costs(table: Table, known: Mapping[str, str], file: str) -> dict[str, Quantity]:
-    """All costs by key, each in cycles and none negative; every key of the cost table is there."""
+def lacks_ept(vmx: str) -> bool:
+    """Whether a processor of that VT-x label translates guest-physical addresses in no hardware."""
+    return vmx == _NO_VMX or BY_LABEL[vmx] < FeatureLevel.EPT
+
+
+def needs_ept(key: str) -> bool:
+    """Whether that cost can arise with EPT only."""
+    return key.startswith(("ept.", "walk.reference.ept."))
+
+
+def costs(
+    table: Table, known: Mapping[str, str], file: str, *, vmx: str = FeatureLevel.EPT_VPID.label
+) -> dict[str, Quantity]:
+    """All costs by key, each in cycles and none negative; every key of the cost table is there.
+
+    Without EPT in `vmx` there are no costs of EPT, whatever a base file says.
+    """
     entries = dict(flatten(table))
+    wanted = [key for key in KEYS if not (lacks_ept(vmx) and needs_ept(key))]
     if unknown := [key for key in entries if key not in KEYS]:
         raise PresetError(f"{file}: costs.{unknown[0]} is no cost{_hint(unknown[0], KEYS)}")
-    if missing := [key for key in KEYS if key not in entries]:
+    if missing := [key for key in wanted if key not in entries]:
         raise PresetError(f"{file}: costs.{missing[0]} is missing")
-    found = {key: quantity(entries[key], f"costs.{key}", known, file) for key in KEYS}
+    found = {key: quantity(entries[key], f"costs.{key}", known, file) for key in wanted}
     for key, cost in found.items():
         if cost.unit != "cycles":
             raise PresetError(f"{file}: costs.{key}.unit is {cost.unit!r}, not cycles")
@@ -82,6 +98,8 @@ def costs(table: Table, known: Mapping[str, str], file: str) -> dict[str, Quanti
 def geometry(table: Table, name: str, known: Mapping[str, str], file: str) -> TlbGeometry:
     """The TLB geometry; each of its numbers has a kind and a source."""
     for key, entry in flatten(table):
+        if entry == {}:  # a level that this processor lacks
+            continue
         if not isinstance(entry, Mapping):
             raise PresetError(
                 f"{file}: tlb.{key} is {entry!r}, not a table with value, kind, source"

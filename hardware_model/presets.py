@@ -30,8 +30,8 @@ class Preset:
     """A checked preset.
 
     `vmx` is the label of a VT-x feature level, or "none". `costs` has every key of
-    `hardware_model.cost_table`, in cycles; `geometry` is the translation caches; `frequency` in
-    hertz turns cycles into time.
+    `hardware_model.cost_table` in cycles, but none of EPT where `vmx` has no EPT; `geometry` is the
+    translation caches; `frequency` in hertz turns cycles into time.
     """
 
     name: str
@@ -63,7 +63,7 @@ def load(name_or_path: str | Path) -> Preset:
         frequency=schema.quantity(table["frequency"], "frequency", known, file),
         sources=known,
         geometry=schema.geometry(table["tlb"], path.stem, known, file),
-        costs=schema.costs(table["costs"], known, file),
+        costs=schema.costs(table["costs"], known, file, vmx=table["vmx"]),
     )
 
 
@@ -121,11 +121,16 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid over `under`: tables are merged, an entry with a `value` is replaced whole."""
+    """`over` laid over `under`: tables are merged, an entry with a `value` is replaced whole.
+
+    A level of the TLBs is replaced whole too: its arrays belong together.
+    """
     merged = dict(under)
     for key, entry in over.items():
         below = merged.get(key)
-        if isinstance(below, Mapping) and isinstance(entry, Mapping) and "value" not in entry:
+        if key == "tlb" and isinstance(below, Mapping) and isinstance(entry, Mapping):
+            merged[key] = {**below, **entry}
+        elif isinstance(below, Mapping) and isinstance(entry, Mapping) and "value" not in entry:
             merged[key] = _overlay(below, entry)
         else:
             merged[key] = entry

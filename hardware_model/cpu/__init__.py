@@ -1,1 +1,3 @@
-"""The processor's parts that need no speed: instructions completed in Python, control-register rules, device accesses."""
+"""The processor's parts that need no speed: instructions completed in Python, control-register
+rules, device accesses.
+"""

@@ -1,4 +1,6 @@
-"""Rules of the control registers in long mode (Intel SDM vol. 3A section 2.5), and decoding of the instructions that write them."""
+"""Rules of the control registers in long mode (Intel SDM vol. 3A section 2.5), and decoding of the
+instructions that write them.
+"""
 
 from __future__ import annotations
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from iced_x86 import Code, Decoder, Instruction, Mnemonic, OpKind, Register, RegisterInfo
 
-_GPR_ORDER = {
+_info: Any = RegisterInfo
+_GPR_ORDER: dict[int, int] = {
     Register.RAX: 0, Register.RCX: 1, Register.RDX: 2, Register.RBX: 3, Register.RSP: 4, Register.RBP: 5,
     Register.RSI: 6, Register.RDI: 7, Register.R8: 8, Register.R9: 9, Register.R10: 10, Register.R11: 11,
     Register.R12: 12, Register.R13: 13, Register.R14: 14, Register.R15: 15,
 }  # fmt: skip
-_HIGH_BYTES = {Register.AH: 0, Register.CH: 1, Register.DH: 2, Register.BH: 3}
+_HIGH_BYTES: dict[int, int] = {Register.AH: 0, Register.CH: 1, Register.DH: 2, Register.BH: 3}
 _IMMEDIATES = (
     OpKind.IMMEDIATE8,
     OpKind.IMMEDIATE32,
@@ -67,8 +68,9 @@ def read_gpr(registers: Registers, register: int) -> int:
     """Value of a general register of any width."""
     if register in _HIGH_BYTES:
         return int(registers.gpr[_HIGH_BYTES[register]]) >> 8 & 0xFF
-    full = int(registers.gpr[_GPR_ORDER[RegisterInfo(register).full_register]])
-    return full & (1 << 8 * RegisterInfo(register).size) - 1
+    info = _info(register)
+    mask = (1 << 8 * int(info.size)) - 1
+    return int(registers.gpr[_GPR_ORDER[info.full_register]]) & mask
 
 
 def write_gpr(registers: Registers, register: int, value: int) -> None:
@@ -76,7 +78,7 @@ def write_gpr(registers: Registers, register: int, value: int) -> None:
     if register in _HIGH_BYTES:
         number, shift, size = _HIGH_BYTES[register], 8, 1
     else:
-        info = RegisterInfo(register)
+        info = _info(register)
         number, shift, size = _GPR_ORDER[info.full_register], 0, info.size
     mask = (1 << 8 * size) - 1
     old = 0 if size >= 4 else int(registers.gpr[number]) & ~(mask << shift)
@@ -89,9 +91,9 @@ def decode(code: bytes, rip: int) -> DeviceAccess:
     instruction = Decoder(64, code, ip=rip).decode()
     if instruction.code != Code.INVALID and instruction.op_count == 2:
         kinds = instruction.op_kind(0), instruction.op_kind(1)
-        if kinds[0] == OpKind.MEMORY and instruction.mnemonic == Mnemonic.MOV:
-            if kinds[1] in _IMMEDIATES or kinds[1] == OpKind.REGISTER:
-                return DeviceAccess(instruction, _memory_size(instruction), True, instruction.len)
+        stores = kinds[0] == OpKind.MEMORY and instruction.mnemonic == Mnemonic.MOV
+        if stores and kinds[1] in (*_IMMEDIATES, OpKind.REGISTER):
+            return DeviceAccess(instruction, _memory_size(instruction), True, instruction.len)
         if kinds[1] == OpKind.MEMORY and instruction.mnemonic in _LOADS:
             return DeviceAccess(instruction, _memory_size(instruction), False, instruction.len)
     raise UnsupportedAccess(

@@ -31,7 +31,7 @@ class ModelSpecificRegisters:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._registers: Registers = engine.registers
-        self.values = {msr.number: msr.reset for msr in msrs.MSRS}
+        self.values: dict[int, int] = {msr.number: msr.reset for msr in msrs.MSRS}
 
     def read(self, number: int) -> int | None:
         """Value of an MSR; None means #GP(0)."""

@@ -1,6 +1,7 @@
 """Instructions that the event layer leaves to Python: their effect on the bare processor.
 
-Called at an intercept with RIP on the instruction; answer 1 means the instruction completed, 0 that an exception was raised.
+Called at an intercept with RIP on the instruction; answer 1 means the instruction completed, 0 that
+an exception was raised.
 """
 
 from __future__ import annotations

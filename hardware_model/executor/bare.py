@@ -1,4 +1,6 @@
-"""What the bare processor does at an intercept: the effect the instruction or event has when no VMM asked for an exit."""
+"""What the bare processor does at an intercept: the effect the instruction or event has when no VMM
+asked for an exit.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +146,9 @@ def write_cr8(w):
 
 @inner
 def ask_machine(w, kind):
-    """An instruction whose effect the Python side of the machine provides; it answers 1 when the instruction completed."""
+    """An instruction whose effect the Python side of the machine provides; it answers 1 when the
+    instruction completed.
+    """
     set_word(w, W.EVENT_RESULT, U(0))
     if call_event(word(w, W.F_EVENT), U(kind)) == U(1):
         complete(w)

@@ -1,9 +1,12 @@
-"""The engine with nothing of ours on it: no hooks, its own MMU. What the accounted machine's speed is measured against."""
+"""The engine with nothing of ours on it: no hooks, its own MMU. What the accounted machine's speed
+is measured against.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import time
+from typing import Any
 
 import numpy as np
 import unicorn
@@ -12,6 +15,7 @@ from unicorn import x86_const as x86
 from hardware_model.boot import CpuState
 from hardware_model.executor.build import check
 
+_engine: Any = unicorn  # the binding is not typed
 _EFER = 0xC0000080
 _PAGE = 4096
 
@@ -24,9 +28,9 @@ class BareEngine:
         self._raw = np.zeros(ram_bytes + _PAGE, np.uint8)
         start = -self._raw.ctypes.data % _PAGE
         self.ram = self._raw[start : start + ram_bytes]
-        self.uc = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self.uc: Any = _engine.Uc(_engine.UC_ARCH_X86, _engine.UC_MODE_64)
         self.uc.ctl_set_cpu_model(x86.UC_CPU_X86_EPYC)
-        self.uc.mem_map_ptr(0, ram_bytes, unicorn.UC_PROT_ALL, self.ram.ctypes.data)
+        self.uc.mem_map_ptr(0, ram_bytes, _engine.UC_PROT_ALL, self.ram.ctypes.data)
 
     def write(self, address: int, data: bytes) -> None:
         """Store `data` in memory before the run."""
@@ -36,10 +40,10 @@ class BareEngine:
         """Count blocks the way a plain user of the binding would: a Python block hook."""
         counter = ctypes.c_uint64()
 
-        def on_block(uc: unicorn.Uc, address: int, size: int, data: object) -> None:
+        def on_block(uc: Any, address: int, size: int, data: object) -> None:
             counter.value += 1
 
-        self.uc.hook_add(unicorn.UC_HOOK_BLOCK, on_block)
+        self.uc.hook_add(_engine.UC_HOOK_BLOCK, on_block)
         return counter
 
     def run(self, state: CpuState) -> float:

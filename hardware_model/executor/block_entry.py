@@ -1,7 +1,8 @@
 """The hot path of the block hook, in LLVM IR: numba's wrapper of a C callback would cost more than the work itself.
 
-For a block that is in the engine's jump cache, has a slot, needs no attention and ends before the deadline: advance the clock,
-count the execution, remember the block. Everything else goes to `profile.on_block`.
+For a block that is in the engine's jump cache, has a slot, needs no attention and ends before the
+deadline: advance the clock, count the execution, remember the block. Everything else goes to
+`profile.on_block`.
 """
 
 from __future__ import annotations

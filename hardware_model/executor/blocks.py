@@ -83,13 +83,30 @@ def code_address(w, tb, pc):
 def units_of(w, tb, pc):
     """Virtual time that the instruction at `pc` of block `tb` takes: 1, but in a VMM's code region what its map says.
 
-    A binary translator's code takes more, or fewer, instructions than the guest's; its map has, at the first byte of each
-    of its instructions, the number of guest instructions that retire with it.
+    A binary translator's code takes more, or fewer, instructions than the guest's; its map has, at
+    the first byte of each of its instructions, the number of guest instructions that retire with it
+    (bit 7 apart, see ends_inside).
     """
     offset = code_address(w, tb, pc) - word(w, W.RAM) - word(w, W.TIME_MAP_BASE)
     if offset >= word(w, W.TIME_MAP_BYTES):
         return U(1)
-    return load8(word(w, W.TIME_MAP) + offset)
+    return load8(word(w, W.TIME_MAP) + offset) & U(0x7F)
+
+
+@inner
+def ends_inside(w, tb):
+    """Whether block `tb` retires guest instructions and then ends in the middle of another one's translation.
+
+    An event due at the boundary between the two must come before the second begins. Instructions with bit 7 set in
+    the map, say jumps from one unit to the next, are no such middle.
+    """
+    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
+    if not mapped(w, tb) or n == 0:
+        return False
+    last = code_address(w, tb, instruction_start(tb, n - 1)) - word(w, W.RAM)
+    if load8(word(w, W.TIME_MAP) + last - word(w, W.TIME_MAP_BASE)) != U(0):
+        return False
+    return units_before(w, tb, n) != U(0)
 
 
 @inner
@@ -189,7 +206,9 @@ def segment_prefix(byte):
 
 @inner
 def find_block(w, pc, size):
-    """The block being entered at `pc`, from the engine's hash table; it is put into the jump cache for the next time."""
+    """The block being entered at `pc`, from the engine's hash table; it is put into the jump cache
+    for the next time.
+    """
     cpu = word(w, W.CPU)
     env = word(w, W.ENV)
     flags = load32(env + U(L.ENV_HFLAGS)) | (load64(env + U(L.ENV_EFLAGS)) & U(L.TB_EFLAGS_MASK))

@@ -44,7 +44,9 @@ def contributory(vector):
 
 @inner
 def combine(first, vector):
-    """What follows when `vector` is raised while event `first` (vectoring format) is delivered: a vector or TRIPLE_FAULT."""
+    """What follows when `vector` is raised while event `first` (vectoring format) is delivered: a
+    vector or TRIPLE_FAULT.
+    """
     if first == U(0) or ((first >> U(8)) & U(7)) != TYPE_EXCEPTION:
         return vector
     earlier = first & U(0xFF)

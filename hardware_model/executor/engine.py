@@ -1,7 +1,7 @@
 """The engine: Unicorn inside its own guest mode, with the native event layer installed.
 
-`Engine` owns the machine's memory buffer and the native state words; it starts and stops execution and hands events to one
-Python callable. It knows neither devices nor VMMs.
+`Engine` owns the machine's memory buffer and the native state words; it starts and stops execution
+and hands events to one Python callable. It knows neither devices nor VMMs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from hardware_model.executor.registers import Registers, RflagsAccess
 from hardware_model.vectors import EXCEPTION_VECTORS
 
 EventHandler = Callable[[int], int]
+_binding: Any = unicorn  # the binding is not typed
+_library_handle: Any = uclib
 PAGE = 4096
 SLOTS = 1 << 19
 CODE_BYTES = 1 << 26
@@ -60,7 +62,7 @@ class Engine:
         self.words = np.zeros(W.WORDS, np.uint64)
         self._on_event: EventHandler | None = None
         self.error: BaseException | None = None
-        self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+        self._uc: Any = _binding.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._uc.ctl_set_cpu_model(unicorn.x86_const.UC_CPU_X86_EPYC)
         self._uc.mem_map_ptr(0, len(self._all), unicorn.UC_PROT_ALL, self._all.ctypes.data)
         self._handle = int(self._uc._uch.value or 0)
@@ -152,11 +154,12 @@ class Engine:
             ctypes.c_uint64(0),
             *(ctypes.c_int(value) for value in extra),
         ]
-        saved, uclib.uc_hook_add.argtypes = uclib.uc_hook_add.argtypes, None
+        add = _library_handle.uc_hook_add
+        saved, add.argtypes = add.argtypes, None
         try:
-            status = uclib.uc_hook_add(*arguments)
+            status = add(*arguments)
         finally:
-            uclib.uc_hook_add.argtypes = saved
+            add.argtypes = saved
         if status:
             raise UnsupportedEngine(f"unicorn refused hook {kind} with status {status}")
 
@@ -170,7 +173,8 @@ class Engine:
             return 0
 
     def run(self, on_event: EventHandler) -> W.Stop:
-        """Execute from the current state until STOP is set; returns the reason. Events go to `on_event(kind) -> answer`.
+        """Execute from the current state until STOP is set; returns the reason. Events go to
+        `on_event(kind) -> answer`.
 
         An exception raised by `on_event` stops the engine and is raised here.
         """

@@ -1,7 +1,8 @@
 """Entry into the engine's own guest mode, whose intercepts are the trap hardware of the model.
 
-The engine's guest mode is AMD's SVM. A `vmrun` stub and a control block in private memory above the modelled RAM turn it on at
-power-on; it stays on. The engine never leaves it: each intercept comes to the interrupt hook with the guest's state live.
+The engine's guest mode is AMD's SVM. A `vmrun` stub and a control block in private memory above the
+modelled RAM turn it on at power-on; it stays on. The engine never leaves it: each intercept comes
+to the interrupt hook with the guest's state live.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class GuestMode:
     def set_intercepts(
         self, instructions: tuple[I, ...], cr_reads: int = 0, dr: bool = False
     ) -> None:
-        """Intercept `instructions` and reads of the control registers in mask `cr_reads`, besides what is always intercepted."""
+        """Intercept `instructions` and reads of the control registers in mask `cr_reads`, besides
+        what is always intercepted.
+        """
         env = self._engine.registers
         d = env._d
         mask = 0

@@ -1,7 +1,7 @@
 """Raw memory access and calls by address for the native event layer.
 
-Numba cannot cache a function that holds a ctypes pointer, so the layer keeps the addresses of the engine's functions in its
-state words (`words.py`) and calls them through these intrinsics.
+Numba cannot cache a function that holds a ctypes pointer, so the layer keeps the addresses of the
+engine's functions in its state words (`words.py`) and calls them through these intrinsics.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+from numba.np import arrayobj
 
+_populate: Any = arrayobj.populate_array
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
 _VOID = ir.VoidType()
@@ -67,9 +68,7 @@ def view_of(address_word: int, count_word: int, shift: int) -> Any:
             size = ir.Constant(_I64, 8)
             data = builder.inttoptr(load(address_word), made.data.type)
             length = builder.lshr(load(count_word), ir.Constant(_I64, shift))
-            populate_array(
-                made, data=data, shape=[length], strides=[size], itemsize=size, meminfo=None
-            )
+            _populate(made, data=data, shape=[length], strides=[size], itemsize=size, meminfo=None)
             return made._getvalue()
 
         return array(types.uint64), codegen

@@ -1,10 +1,11 @@
 """The engine's TLB-miss path: every miss of its software TLB goes through the modelled MMU.
 
-The engine's TLB stays a subset of the modelled first-level TLBs (entries evicted there are flushed here), so a modelled miss
-always comes by and hits cost nothing.
+The engine's TLB stays a subset of the modelled first-level TLBs (entries evicted there are flushed
+here), so a modelled miss always comes by and hits cost nothing.
 
-Self-modifying code: the engine watches stores only through entries that are not "fast". A frame that was ever fetched from
-therefore never gets a fast store entry: stores to it are mapped for one access at a time, whatever address they come through.
+Self-modifying code: the engine watches stores only through entries that are not "fast". A frame
+that was ever fetched from therefore never gets a fast store entry: stores to it are mapped for one
+access at a time, whatever address they come through.
 """
 
 from __future__ import annotations

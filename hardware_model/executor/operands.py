@@ -72,7 +72,9 @@ def _register(w, number):
 
 @inner
 def memory_address(w, opcode_bytes):
-    """Linear address of the ModRM memory operand of an instruction with `opcode_bytes` opcode bytes (64-bit addressing)."""
+    """Linear address of the ModRM memory operand of an instruction with `opcode_bytes` opcode bytes
+    (64-bit addressing).
+    """
     i, rex, base = opcode_offset(w)
     at = i + opcode_bytes
     modrm = code_byte(w, at)

@@ -1,9 +1,10 @@
 """Virtual time and the block profile: the hook that runs at the start of every block.
 
-A block's instruction count is known to the engine (TranslationBlock.icount); the hook finds the block through the engine's jump
-cache, adds the count to the clock and increments the block's slot. A block that would pass the deadline, or that holds a
-region marker, is cut there: the engine is asked for a block of exactly that many instructions, so events happen at the same
-retired instruction under every technique.
+A block's instruction count is known to the engine (TranslationBlock.icount); the hook finds the
+block through the engine's jump cache, adds the count to the clock and increments the block's slot.
+A block that would pass the deadline, or that holds a region marker, is cut there: the engine is
+asked for a block of exactly that many instructions, so events happen at the same retired
+instruction under every technique.
 
 Slot (8 words): executions, first instruction's linear address, machine address, size | icount << 16 | cflags << 32,
 attention flags, offset of the code's copy, index of the first marker, block flags | units of time << 32.
@@ -22,6 +23,7 @@ from hardware_model.executor.blocks import (
     PAGE_MASK,
     cache_index,
     code_address,
+    ends_inside,
     find_block,
     find_marker,
     instruction_index,
@@ -61,6 +63,7 @@ SLOT_BYTES = U(64)
 ) = range(8)
 ATTENTION_LIMITED = U(1)
 ATTENTION_MARKER = U(2)
+ATTENTION_INSIDE = U(4)
 ATTENTION_REPEAT = U(4)
 ATTENTION_REPEAT_ECX = U(8)
 CORRECTIONS = (
@@ -91,6 +94,8 @@ def new_slot(w, tb):
         attention |= ATTENTION_LIMITED
     if marker != NO_MARKER:
         attention |= ATTENTION_MARKER
+    if ends_inside(w, tb):
+        attention |= ATTENTION_INSIDE
     counting = repeat_mask(w, tb)
     if counting != U(0):
         attention |= ATTENTION_REPEAT if counting == ~U(0) else ATTENTION_REPEAT_ECX
@@ -132,7 +137,8 @@ def record(w, slot, index, what):
 def rewind(w, pc):
     """Take back what the clock was given for the part of the current block from `pc` on.
 
-    Leaves RETIRE_INDEX, INSTRUCTION_PC and INSTRUCTION_LENGTH for the event at `pc`. A block that completed is left alone.
+    Leaves RETIRE_INDEX, INSTRUCTION_PC and INSTRUCTION_LENGTH for the event at `pc`. A block that
+    completed is left alone.
     """
     tb = word(w, W.CURRENT_TB)
     set_word(w, W.CURRENT_TB, U(0))
@@ -229,7 +235,8 @@ def attend(w, tb, slot, pc, n):
             cut_block(w, pc, U(1))
     elif marker != NO_MARKER and not limited:
         cut_block(w, pc, min(marker, instructions_for(w, tb, room)))
-    if n > room:
+    inside = (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_INSIDE) != U(0)
+    if n > room or (inside and n == room):
         cut_block(w, pc, instructions_for(w, tb, room))
 
 

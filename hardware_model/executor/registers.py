@@ -54,7 +54,7 @@ class Registers:
 
     def __init__(self, env: int, words: np.ndarray, rflags_access: RflagsAccess) -> None:
         raw = (ctypes.c_uint8 * 0x1600).from_address(env)
-        bytes_view = np.frombuffer(raw, np.uint8)
+        bytes_view = np.frombuffer(memoryview(raw), np.uint8)
         self._q = bytes_view.view(np.uint64)
         self._d = bytes_view.view(np.uint32)
         self.gpr = self._q[:16]

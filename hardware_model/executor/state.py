@@ -12,16 +12,16 @@ U = np.uint64
 
 
 @inner
-def word(w: int, name: int) -> int:
+def word(w, name):
     return load64(w + U(8 * name))
 
 
 @inner
-def set_word(w: int, name: int, value: int) -> None:
+def set_word(w, name, value):
     store64(w + U(8 * name), U(value))
 
 
 @inner
-def count(w: int, counter: int, amount: int) -> None:
+def count(w, counter, amount):
     at = word(w, W.COUNTERS) + U(8 * counter)
     store64(at, load64(at) + U(amount))

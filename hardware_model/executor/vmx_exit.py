@@ -1,4 +1,5 @@
-"""A VM exit as the processor performs it: exit-information fields, counters, then the VMM; and the VM entry that follows.
+"""A VM exit as the processor performs it: exit-information fields, counters, then the VMM; and the
+VM entry that follows.
 
 The guest's registers stay live in the engine: VMREAD and VMWRITE of guest-state fields reach them there.
 """

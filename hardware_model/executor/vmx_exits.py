@@ -1,4 +1,6 @@
-"""Which intercepts are VM exits in VMX non-root operation (Intel SDM vol. 3C chapter 25), by the controls in the VMCS."""
+"""Which intercepts are VM exits in VMX non-root operation (Intel SDM vol. 3C chapter 25), by the
+controls in the VMCS.
+"""
 
 from __future__ import annotations
 

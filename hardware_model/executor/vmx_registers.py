@@ -1,4 +1,6 @@
-"""Control registers, debug registers, MSRs and ports in VMX non-root operation: what exits, and what the guest sees otherwise."""
+"""Control registers, debug registers, MSRs and ports in VMX non-root operation: what exits, and
+what the guest sees otherwise.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class PageFault(IntFlag):
     W = 1 << 1
     U = 1 << 2
     RSVD = 1 << 3
-    I = 1 << 4  # noqa: E741 - the manual's name
+    I = 1 << 4
 
 
 CR3_KEEP = 1 << 63

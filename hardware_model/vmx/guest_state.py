@@ -1,7 +1,7 @@
 """Guest-state fields of the VMCS and the registers they stand for.
 
-While a VMCS is current its guest state lives in the processor: VMREAD and VMWRITE go there, as an implementation that caches
-the VMCS on the chip does (SDM vol. 3C 24.11.1).
+While a VMCS is current its guest state lives in the processor: VMREAD and VMWRITE go there, as an
+implementation that caches the VMCS on the chip does (SDM vol. 3C 24.11.1).
 """
 
 from __future__ import annotations

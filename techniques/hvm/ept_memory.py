@@ -1,4 +1,6 @@
-"""VT-x with EPT: the guest owns its page tables; guest-physical addresses are translated by the VMM's extended page tables."""
+"""VT-x with EPT: the guest owns its page tables; guest-physical addresses are translated by the
+VMM's extended page tables.
+"""
 
 from __future__ import annotations
 

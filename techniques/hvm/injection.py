@@ -1,4 +1,6 @@
-"""Events that the VMM delivers to its guest by VM entry: exceptions, virtual interrupts, and events cut short by an exit."""
+"""Events that the VMM delivers to its guest by VM entry: exceptions, virtual interrupts, and events
+cut short by an exit.
+"""
 
 from __future__ import annotations
 

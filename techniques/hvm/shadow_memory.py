@@ -25,7 +25,8 @@ POLICY = Knob(
     "trace",
     ("trace", "virtual-tlb", "unsync"),
     "how shadow tables follow the guest's",
-    "trace: an exit for each page-table write; virtual-tlb: refills after each CR3 write; unsync: resynchronization at flushes",
+    "trace: an exit for each page-table write; virtual-tlb: refills after each CR3 write; "
+    "unsync: resynchronization at flushes",
 )
 
 
