@@ -54,8 +54,15 @@ def components() -> Matrix:
 
 
 def vector(preset: Preset, bound: Bound = "value") -> Matrix:
-    """The preset's costs in cycles, in the order of `COSTS`: their values, or a bound of them."""
-    return np.array([getattr(preset.costs[cost.key], bound) for cost in COSTS], np.float64)
+    """The preset's costs in cycles, in the order of `COSTS`: their values, or a bound of them.
+
+    A cost that cannot arise on the preset is 0; `results.applicability` leaves out cells that would
+    need it.
+    """
+    known = preset.costs
+    return np.array(
+        [getattr(known[c.key], bound) if c.key in known else 0.0 for c in COSTS], np.float64
+    )
 
 
 def stack(amounts: Matrix, prices: Matrix) -> Matrix:
