@@ -262,10 +262,10 @@ def boot_native(guest: SmallGuest) -> Run:
 def boot_technique(name: str, guest: SmallGuest, **knobs: Any) -> Run:
     """The guest under a technique, loaded but not started."""
     from techniques.guest import GuestImage
+    from techniques.hvm import TECHNIQUES
     from techniques.knobs import resolve
-    from techniques.registry import find
 
-    kind = find(name)
+    kind = next(technique for technique in TECHNIQUES if technique.name == name)
     machine = Machine(kind.vmm_bytes + RAM)
     vmm = kind(machine, GuestImage(guest.image, [], {}, RAM), resolve(name, kind.knobs, knobs))
     return Run(guest, machine, kind.vmm_bytes, vmm.platform, vmm.run)

@@ -43,10 +43,20 @@ found:
   %slot_at = add i64 %block, {L.TB_ORIGINAL}
   %slot_ptr = inttoptr i64 %slot_at to i64*
   %slot = load i64, i64* %slot_ptr
+  %flags_at = add i64 %block, {L.TB_FLAGS}
+  %flags_ptr = inttoptr i64 %flags_at to i32*
+  %flags = load i32, i32* %flags_ptr
+  %hflags_at = add i64 %cpu, {L.ENV + L.ENV_HFLAGS}
+  %hflags_ptr = inttoptr i64 %hflags_at to i32*
+  %hflags = load i32, i32* %hflags_ptr
+  %differing = xor i32 %flags, %hflags
+  %other_ring = and i32 %differing, {L.HF_CPL}
+  %same_ring = icmp eq i32 %other_ring, 0
   %same_pc = icmp eq i64 %block_pc, %pc
   %same_size = icmp eq i32 %block_size, %size
   %profiled = icmp ne i64 %slot, 0
-  %same = and i1 %same_pc, %same_size
+  %same_place = and i1 %same_pc, %same_size
+  %same = and i1 %same_place, %same_ring
   %known = and i1 %same, %profiled
   br i1 %known, label %ready, label %slow
 ready:

@@ -249,6 +249,16 @@ def give_up(w, pc, reason):
 
 
 @inner
+def is_entered(tb, pc, size, hflags):
+    """Whether `tb`, found in the jump cache, is the block being entered.
+
+    Chained jumps go past that cache, so it may hold another ring's block of the same code.
+    """
+    other_ring = (load32(tb + U(L.TB_FLAGS)) ^ hflags) & U(L.HF_CPL)
+    return load64(tb) == pc and load16(tb + U(L.TB_SIZE)) == size and other_ring == U(0)
+
+
+@inner
 def repeat_is_over(w, attention, pc):
     """The engine enters a repeated string instruction once more to find its count at 0: that is no iteration."""
     count = load64(word(w, W.ENV) + U(8))
@@ -264,7 +274,7 @@ def repeat_is_over(w, attention, pc):
 def enter_block(w, pc, size):
     cpu = word(w, W.CPU)
     tb = load64(cpu + CPU_CACHE + U(8) * cache_index(pc))
-    if tb == U(0) or load64(tb) != pc or load16(tb + U(L.TB_SIZE)) != size:
+    if tb == U(0) or not is_entered(tb, pc, size, load32(cpu + U(L.ENV + L.ENV_HFLAGS))):
         tb = find_block(w, pc, size)
         if tb == U(0):
             give_up(w, pc, W.Stop.BLOCK_LOST)
