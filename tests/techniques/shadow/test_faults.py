@@ -100,6 +100,17 @@ def test_without_write_protection_a_supervisor_writes_to_read_only_pages(world, 
     assert guest.access(VA, "store", user=True) == ("fault", 7)
 
 
+def test_under_smep_such_a_page_does_not_become_executable(world, policy):
+    tables = world.tables(0x10000)
+    tables.map(VA, 0x100000, 4096, P | US)
+    world.registers.cr0 &= ~(1 << 16)
+    world.registers.cr4 |= 1 << 20
+    guest = world.start(policy)
+    guest.store(VA, 1)
+    assert guest.access(VA, "fetch") == ("fault", 0b10001)
+    assert guest.access(VA, "fetch", user=True) == ("ok", 0x100000)
+
+
 def test_under_smap_such_a_write_is_emulated_so_that_loads_stay_forbidden(world, policy):
     tables = world.tables(0x10000)
     tables.map(VA, 0x100000, 4096, P | US)

@@ -79,3 +79,15 @@ def test_invlpg_drops_all_pieces_of_a_large_page(world):
     guest.invlpg(VA)
     assert guest.load(VA + 0x5000) == 0x605000
     guest.pager.check()
+
+
+def test_invlpg_drops_all_pieces_also_where_small_pages_were_before(world):
+    tables = world.tables(0x10000)
+    tables.map(VA, 0x100000, 4096, FLAGS)
+    guest = world.start("virtual-tlb", base=0x201000)
+    guest.load(VA)
+    for large in (0x400000, 0x600000):
+        guest.poke(tables.entry_address(VA, 2), large | FLAGS | 0x80)
+        guest.invlpg(VA)
+        assert guest.load(VA) == large
+        assert guest.load(VA + 0x5000) == large + 0x5000
