@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from hardware_model.presets import DEFAULT
+from hardware_model import presets
+from hardware_model.presets import DEFAULT, Preset
 from results import cycles, reader
+from results.applicability import inapplicable
 from results.cell import IDENTITY, NATIVE
 from results.errors import ResultsError
-from results.finished import OK
+from results.finished import OK, SKIPPED
 from results.manifest import Manifest
 from results.verdict import contradicts
 
@@ -52,13 +54,31 @@ class Run:
 
         `preset` is a name or a path; PresetError when it cannot be used.
         """
-        return cycles.cycles(self._valid_counters(), _preset(preset))
+        loaded = _preset(preset)
+        return cycles.cycles(self.costed_on(loaded).valid_counters(), loaded)
 
     def ratios(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
         """Cycles over native: one row per equivalent cell, with `cycles`, `native` and `ratio`."""
-        return cycles.ratios(self._valid_counters(), _preset(preset))
+        loaded = _preset(preset)
+        return cycles.ratios(self.costed_on(loaded).valid_counters(), loaded)
 
-    def _valid_counters(self) -> pd.DataFrame:
+    def costed_on(self, preset: Preset | str | PathLike[str]) -> Run:
+        """The run, in which cells that the preset cannot price are skipped, with the reason."""
+        loaded = preset if isinstance(preset, Preset) else _preset(preset)
+        reasons = inapplicable(self.counters, loaded)
+        if not reasons:
+            return self
+        chosen = copy(self)
+        found = [reasons.get(tuple(cell)) for cell in self.runs[list(IDENTITY)].to_numpy()]
+        skipped = pd.Series([bool(r) for r in found], self.runs.index) & (self.runs["status"] == OK)
+        chosen.runs = self.runs.assign(
+            status=self.runs["status"].mask(skipped, SKIPPED),
+            reason=self.runs["reason"].mask(skipped, pd.Series(found, self.runs.index)),
+        )
+        return chosen
+
+    def valid_counters(self) -> pd.DataFrame:
+        """The rows of `counters` of cells that may enter a comparison."""
         return self.counters.merge(self.valid()[list(IDENTITY)], on=list(IDENTITY))
 
     def selected(self, workloads: Collection[str], techniques: Collection[str]) -> Run:
@@ -80,5 +100,5 @@ class Run:
         return chosen
 
 
-def _preset(name_or_path: str | PathLike[str]) -> str | Path:
-    return name_or_path if isinstance(name_or_path, str) else Path(name_or_path)
+def _preset(name_or_path: str | PathLike[str]) -> Preset:
+    return presets.load(name_or_path if isinstance(name_or_path, str) else Path(name_or_path))

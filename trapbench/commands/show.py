@@ -45,6 +45,7 @@ def command(
         "counter": views.by_counter,
         "exit": views.by_exit,
     }
-    run = Run.load(folder or folders.newest()).selected(workloads, techniques)
+    stored = Run.load(folder or folders.newest()).selected(workloads, techniques)
+    run = stored.costed_on(preset)
     show[by](run, preset)
     views.troubles(run)
