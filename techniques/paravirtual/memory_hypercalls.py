@@ -81,20 +81,10 @@ class MemoryHypercalls:
         if kind == MmuUpdate.MACHPHYS:
             self._domain.set_m2p(pointer >> 12, value)
         elif kind in (MmuUpdate.NORMAL, MmuUpdate.PRESERVE_AD):
-            self._update_entry(address, value, preserve_ad=kind == MmuUpdate.PRESERVE_AD)
+            preserve = kind == MmuUpdate.PRESERVE_AD
+            self._tables.update(address, value, preserve_ad=preserve)
         else:
             raise HypercallError(Errno.ENOSYS, f"mmu_update of kind {kind}")
-
-    def _update_entry(self, address: int, value: int, *, preserve_ad: bool) -> None:
-        mfn = address >> 12
-        frame = self._types.get_page(mfn)
-        try:
-            if frame.type.is_table and frame.type_count:
-                self._tables.change(frame.type, address, value, preserve_ad=preserve_ad)
-            else:
-                self._tables.with_writable(mfn, lambda: self._memory.write64(address, value))
-        finally:
-            self._types.put_page(mfn)
 
     def update_va_mapping(self, linear: int, value: int, flags: int, *_: int) -> int:
         """Change the level-1 entry of a linear address in the current address space."""

@@ -71,6 +71,7 @@ class PageTables:
     def _validate_table(self, mfn: int, level: int) -> None:
         entries = self._entries(mfn)
         taken: list[int] = []
+        changed: dict[int, int] = {}
         for slot in np.flatnonzero(entries & np.uint64(E.PRESENT)).tolist():
             if level == 4 and is_xen_slot(slot):
                 continue
@@ -82,9 +83,10 @@ class PageTables:
                     self._unreference(level, earlier)
                 raise
             taken.append(entry)
-            adjusted = E.adjusted(level, entry)
-            if adjusted != entry:
-                self._memory.write64((mfn << 12) + 8 * slot, adjusted)
+            changed[slot] = E.adjusted(level, entry)
+        for slot, entry in changed.items():
+            if entry != int(entries[slot]):
+                self._memory.write64((mfn << 12) + 8 * slot, entry)
         if level == 4:
             self._install_xen_slots(mfn)
 
@@ -137,6 +139,18 @@ class PageTables:
         if level > 1 or entry & E.WRITABLE:
             self.types.put_page_type(mfn)
         self.types.put_page(mfn)
+
+    def update(self, address: int, value: int, *, preserve_ad: bool = False) -> None:
+        """Store `value` at machine `address` for the guest: in a table by the table's rules, elsewhere as it is."""
+        mfn = address >> 12
+        frame = self.types.get_page(mfn)
+        try:
+            if frame.type.is_table and frame.type_count:
+                self.change(frame.type, address, value, preserve_ad=preserve_ad)
+            else:
+                self.with_writable(mfn, lambda: self._memory.write64(address, value))
+        finally:
+            self.types.put_page(mfn)
 
     def change(self, level: int, address: int, new: int, *, preserve_ad: bool = False) -> None:
         """Store `new` in the entry at machine `address` of a validated table of `level`."""

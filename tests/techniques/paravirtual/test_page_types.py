@@ -1,0 +1,189 @@
+"""Direct paging against the reference model: random updates, pins, switches of roots, and attacks."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardware_model import counters
+from techniques.paravirtual.abi import HypercallError
+from techniques.paravirtual.page_tables import PageTables
+from techniques.paravirtual.page_types import FrameType, PageTypes
+from tests.techniques.paravirtual.reference_model import WRITABLE, Impossible, Model
+
+FIRST, FRAMES = 16, 9
+OWN = range(FIRST, FIRST + FRAMES)
+FOREIGN, NO_MEMORY = 3, 4000
+SLOTS = (0, 1, 255, 256, 271, 272, 511)
+ADJUSTED = ~(0x4 | 0x100 | 1 << 52) & (1 << 64) - 1
+TABLE, PAGE, READ_ONLY = 0x67, 0x63, 0x61
+
+
+class Ram:
+    """Machine memory of 64 frames."""
+
+    def __init__(self) -> None:
+        self.words = np.zeros(64 * 512, np.uint64)
+
+    def read64(self, address: int) -> int:
+        return int(self.words[address >> 3])
+
+    def write64(self, address: int, value: int) -> None:
+        self.words[address >> 3] = value
+
+    def read(self, address: int, size: int) -> bytes:
+        return self.words[address >> 3 : address + size >> 3].tobytes()
+
+
+class World:
+    """The code under test and the model over the same memory."""
+
+    def __init__(self) -> None:
+        self.ram = Ram()
+        self.flushes = 0
+        count = counters.new()
+        self.tables = PageTables(self.ram, 64, count, {256: 0x1000 | 0x25})
+        self.types = PageTypes(OWN, self.tables, count, self._flush)
+        self.tables.attach(self.types)
+        self.model = Model(lambda f, s: self.ram.read64((f << 12) + 8 * s), frozenset(OWN), SLOTS)
+        for frame in OWN[:3]:
+            self.ram.write64(frame << 12, frame + 1 << 12 | TABLE)
+        self.ram.write64(FIRST + 3 << 12, FIRST + 4 << 12 | PAGE)
+
+    def _flush(self) -> None:
+        self.flushes += 1
+
+    # --- operations: what the model says, and what the code does ----------------------------------
+    def pin(self, frame: int, level: int) -> tuple[bool, bool]:
+        allowed = frame not in self.model.pins and self._possible([(frame, level)])
+        done = self._try(lambda: self.types.pin(frame, FrameType(level)))
+        if done:
+            self.model.pins[frame] = level
+        return allowed, done
+
+    def unpin(self, frame: int) -> tuple[bool, bool]:
+        allowed = frame in self.model.pins
+        done = self._try(lambda: self.types.unpin(frame))
+        self.model.pins.pop(frame, None)
+        return allowed, done
+
+    def switch(self, frame: int) -> tuple[bool, bool]:
+        if frame == self.model.root:
+            return True, True
+        allowed = self._possible([(frame, 4)])
+        done = self._try(lambda: self.types.get_page_and_type(frame, FrameType.L4))
+        if done:
+            old, self.model.root = self.model.root, frame
+            if old:
+                self.types.put_page_and_type(old)
+        return allowed, done
+
+    def update(self, frame: int, slot: int, entry: int) -> tuple[bool, bool]:
+        allowed = self._may_update(frame, slot, entry)
+        done = self._try(lambda: self.tables.update((frame << 12) + 8 * slot, entry))
+        return allowed, done
+
+    def _may_update(self, frame: int, slot: int, entry: int) -> bool:
+        if frame not in OWN:
+            return False
+        counts = self.model.counts()
+        level = counts.types.get(frame, WRITABLE)
+        if isinstance(level, str):
+            return True
+        if level == 4 and 256 <= slot < 272:
+            return False
+        try:
+            uses = self.model.needs(counts, level, slot, entry)
+        except Impossible:
+            return False
+        return self._possible(uses)
+
+    def _possible(self, extra: list[tuple[int, int | str]]) -> bool:
+        try:
+            self.model.counts(extra)
+        except Impossible:
+            return False
+        return True
+
+    @staticmethod
+    def _try(action: object) -> bool:
+        try:
+            action()  # type: ignore[operator]
+        except HypercallError:
+            return False
+        return True
+
+    # --- what must hold after each ----------------------------------------------------------------
+    def check(self) -> None:
+        counts = self.model.counts()
+        for frame in OWN:
+            real = self.types[frame]
+            assert real.type_count == counts.uses[frame]
+            assert real.references == 1 + counts.references[frame]
+            assert real.pinned == (frame in self.model.pins)
+            if real.type_count:
+                wanted = counts.types[frame]
+                assert real.type == (FrameType.WRITABLE if wanted == WRITABLE else wanted)
+                assert real.validated
+        tables = {f for f in OWN if self.types[f].type_count and self.types[f].type.is_table}
+        assert not tables & counts.writable
+
+
+frames = st.sampled_from([*OWN, *OWN, *OWN, FOREIGN, NO_MEMORY])
+entries = st.builds(
+    lambda frame, flags: frame << 12 | flags,
+    frames,
+    st.sampled_from([TABLE, TABLE, TABLE, PAGE, PAGE, READ_ONLY, 0x60, 0xE7, 0x167, 0x73]),
+)
+operations = st.one_of(
+    st.tuples(st.just("pin"), frames, st.sampled_from([4, 4, 3, 2, 1])),
+    st.tuples(st.just("unpin"), frames),
+    st.tuples(st.just("switch"), st.sampled_from(OWN)),
+    st.tuples(st.just("update"), frames, st.sampled_from(SLOTS), entries),
+    st.tuples(st.just("update"), st.sampled_from(OWN), st.sampled_from(SLOTS[:2]), entries),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(operations, max_size=30))
+def test_no_sequence_makes_a_page_table_writable_or_a_count_wrong(script: list[tuple]) -> None:
+    world = World()
+    world.pin(FIRST, 4)
+    world.check()
+    for name, *arguments in script:
+        before = world.ram.words.copy()
+        allowed, done = getattr(world, name)(*arguments)
+        assert done == allowed, (name, arguments)
+        if not done:
+            changed = (world.ram.words ^ before) & np.uint64(ADJUSTED)
+            assert not changed.any()
+        world.check()
+
+
+def test_a_page_table_cannot_be_mapped_writable() -> None:
+    world = World()
+    assert world.pin(FIRST, 4) == (True, True)
+    assert world.update(FIRST + 3, 1, FIRST + 3 << 12 | PAGE) == (False, False)
+    assert world.update(FIRST + 3, 1, FIRST + 3 << 12 | READ_ONLY) == (True, True)
+
+
+def test_a_writable_page_cannot_become_a_page_table() -> None:
+    world = World()
+    world.pin(FIRST, 4)
+    assert world.pin(FIRST + 4, 1) == (False, False)
+    assert world.update(FIRST + 3, 0, FIRST + 4 << 12 | READ_ONLY) == (True, True)
+    assert world.pin(FIRST + 4, 1) == (True, True)
+
+
+def test_a_change_of_type_flushes_the_tlb_unless_that_has_happened() -> None:
+    world = World()
+    world.pin(FIRST, 4)
+    world.update(FIRST + 3, 0, FIRST + 4 << 12 | READ_ONLY)
+    world.pin(FIRST + 4, 1)
+    assert world.flushes == 1
+    world.update(FIRST + 3, 1, FIRST + 5 << 12 | PAGE)
+    world.update(FIRST + 3, 1, 0)
+    world.types.flushed()
+    world.pin(FIRST + 5, 1)
+    assert world.flushes == 1
