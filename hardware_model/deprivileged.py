@@ -20,7 +20,12 @@ from hardware_model.executor.words import Intercept, Mode
 from hardware_model.machine import End, Machine, MachineError
 from hardware_model.vectors import EXCEPTION_VECTORS, HAS_ERROR_CODE
 
-GENERAL_PROTECTION = 13
+INVALID_OPCODE, GENERAL_PROTECTION = 6, 13
+_UNDEFINED = frozenset(
+    {Intercept.MONITOR, Intercept.MWAIT, Intercept.INVLPGA, Intercept.XSETBV}
+    | {code for code in Intercept if Intercept.VMRUN <= code <= Intercept.SKINIT}
+)
+"""Instructions that the modelled processor does not have, which the engine would intercept."""
 _TRAPS, _INTERRUPT = counter_table.index("traps"), counter_table.index("trap.interrupt")
 _SYSCALL = counter_table.index("trap.syscall")
 _BY_VECTOR = {v.number: counter_table.index(f"trap.{v.mnemonic}") for v in EXCEPTION_VECTORS}
@@ -98,6 +103,8 @@ class Deprivileged:
         if code == Intercept.RDPMC:  # the engine knows no CR4.PCE check
             self._counts[_BY_VECTOR[GENERAL_PROTECTION]] += 1
             return ExceptionTrap(GENERAL_PROTECTION, 0)
+        if code in _UNDEFINED:
+            return self._exception(INVALID_OPCODE)
         raise MachineError(
             f"a deprivileged guest caused intercept {code:#x} at RIP {self.machine.registers.rip:#x}, "
             "which no processor would trap"

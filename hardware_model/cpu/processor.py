@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hardware_model import counters as counter_table
-from hardware_model.cpu import control_registers, device_access
+from hardware_model.cpu import control_registers, device_access, string_ports
 from hardware_model.cpu.model_specific_registers import ModelSpecificRegisters
 from hardware_model.cpuid import cpuid
 from hardware_model.devices.bus import Bus
@@ -126,16 +126,21 @@ class Processor:
         """IN or OUT that the bare machine performs."""
         w = self._words
         port, size = int(w[W.EVENT_PHYSICAL]), int(w[W.EVENT_SIZE])
+        code = self._engine.instruction_bytes()
+        string = string_ports.is_string(code)
         if w[W.EVENT_WRITE]:
             self._engine.counters[_PORT_OUT] += 1
             self._bus.write_port(port, size, int(w[W.EVENT_VALUE]))
         else:
             self._engine.counters[_PORT_IN] += 1
             value = self._bus.read_port(port, size)
-            gpr = self._registers.gpr
-            keep = 0 if size == 4 else int(gpr[0]) >> 8 * size << 8 * size
-            gpr[0] = keep | value
-        return COMPLETED
+            if string:
+                string_ports.store(self._engine, value)
+            else:
+                gpr = self._registers.gpr
+                keep = 0 if size == 4 else int(gpr[0]) >> 8 * size << 8 * size
+                gpr[0] = keep | value
+        return string_ports.advance(self._engine, code) if string else COMPLETED
 
     def device_access(self) -> int:
         """Load or store of a device register that the bare machine performs."""

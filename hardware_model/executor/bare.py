@@ -146,12 +146,24 @@ def write_cr8(w):
 
 @inner
 def ask_machine(w, kind):
-    """An instruction whose effect the Python side of the machine provides; it answers 1 when the
-    instruction completed.
+    """An instruction whose effect the Python side of the machine provides.
+
+    It answers 1 when the instruction completed, 2 when an iteration of a repeated one did.
     """
     set_word(w, W.EVENT_RESULT, U(0))
-    if call_event(word(w, W.F_EVENT), U(kind)) == U(1):
+    answer = call_event(word(w, W.F_EVENT), U(kind))
+    if answer == U(1):
         complete(w)
+    elif answer == U(2):
+        retire(w)
+
+
+@inner
+def undefined(code):
+    """Intercepts of instructions that the modelled processor does not have."""
+    if code == U(I.MONITOR) or code == U(I.MWAIT) or code == U(I.INVLPGA) or code == U(I.XSETBV):
+        return True
+    return code >= U(I.VMRUN) and code <= U(I.SKINIT)
 
 
 @inner
@@ -181,7 +193,7 @@ def execute(w, code):
         halt(w)
     elif code == U(I.SHUTDOWN):
         set_word(w, W.STOP, U(W.Stop.TRIPLE_FAULT))
-    elif code == U(I.MONITOR) or code == U(I.MWAIT) or (code >= U(I.VMRUN) and code <= U(I.SKINIT)):
+    elif undefined(code):
         raise_exception(w, INVALID_OPCODE, U(0))
     else:
         ask_machine(w, W.Event.INSTRUCTION)

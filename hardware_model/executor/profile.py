@@ -66,6 +66,7 @@ ATTENTION_MARKER = U(2)
 ATTENTION_INSIDE = U(4)
 ATTENTION_REPEAT = U(4)
 ATTENTION_REPEAT_ECX = U(8)
+ATTENTION_RING0 = U(16)
 CORRECTIONS = (
     1 << 16
 )  # pairs of words: key (slot index << 11 | what << 10 | instruction) + 1, times
@@ -96,6 +97,10 @@ def new_slot(w, tb):
         attention |= ATTENTION_MARKER
     if ends_inside(w, tb):
         attention |= ATTENTION_INSIDE
+    if word(w, W.MODE) == U(W.Mode.DEPRIVILEGED) and (
+        load32(tb + U(L.TB_FLAGS)) & U(L.HF_CPL)
+    ) == U(0):
+        attention |= ATTENTION_RING0
     counting = repeat_mask(w, tb)
     if counting != U(0):
         attention |= ATTENTION_REPEAT if counting == ~U(0) else ATTENTION_REPEAT_ECX
@@ -215,8 +220,29 @@ def unexpected_cut(w, pc):
 
 
 @inner
+def refuse_null_stack(w, pc):
+    """A guest at CPL 1 has loaded a null selector into SS. Does not return to the caller.
+
+    The engine takes it and thereby falls to CPL 0. The processor stays at CPL 1 if the selector's RPL is 1, and else
+    raises #GP(0) at the load (SDM vol. 2B, MOV).
+    """
+    env = word(w, W.ENV)
+    hflags = env + U(L.ENV_HFLAGS)
+    store32(hflags, (load32(hflags) & ~U(L.HF_CPL)) | U(1))
+    stack = env + U(L.ENV_SEGS) + U(L.SEGMENT_BYTES) * U(2)
+    tb = word(w, W.CURRENT_TB)
+    if load32(stack) != U(0) or tb == U(0):
+        leave_block(w, pc)
+    store32(hflags, load32(hflags) & ~U(L.HF_INHIBIT_IRQ))
+    store64(env + U(L.ENV_EIP), instruction_start(tb, np.int64(load16(tb + U(L.TB_ICOUNT))) - 1))
+    call_pipp(word(w, W.F_VMEXIT), env, U(W.Intercept.EXCEPTION + 13), U(0), U(0))
+
+
+@inner
 def attend(w, tb, slot, pc, n):
     """The rare cases at a block's start: cut blocks, markers, due events. Returns when the block may run whole."""
+    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_RING0) != U(0):
+        refuse_null_stack(w, pc)
     if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_LIMITED) != U(0):
         if word(w, W.LIMITED) == U(0):
             unexpected_cut(w, pc)
