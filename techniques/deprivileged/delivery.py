@@ -6,7 +6,6 @@ the RPL of its own ring, and its own IF and IOPL.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 from hardware_model.descriptors import Gate, SystemType
@@ -155,9 +154,7 @@ class Delivery:
     def _push_frame(self, event: Event, stack: int, *, user: bool) -> int:
         cpu, registers = self._cpu, self._registers
         saved = registers.rip if event.return_address is None else event.return_address
-        words = [saved, cpu.selector("cs"), cpu.rflags, int(registers.gpr[4]), cpu.selector("ss")]
+        words = [cpu.selector("ss"), int(registers.gpr[4]), cpu.rflags, cpu.selector("cs"), saved]
         if event.error is not None:
-            words.insert(0, event.error)
-        stack -= 8 * len(words)
-        self._memory.write(stack, struct.pack(f"<{len(words)}Q", *words), user=user)
-        return stack & (1 << 64) - 1
+            words.append(event.error)
+        return self._memory.push(stack, words, user=user)

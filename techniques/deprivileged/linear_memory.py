@@ -6,6 +6,7 @@ processor's access would, sets accessed and dirty flags, and tells the shadow pa
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 
 from hardware_model.canonical import is_canonical
@@ -58,6 +59,17 @@ class LinearMemory:
     def read_integer(self, linear: int, size: int, *, user: bool = False, ac: bool = False) -> int:
         """The little-endian integer of `size` bytes at `linear`."""
         return int.from_bytes(self.read(linear, size, user=user, ac=ac), "little")
+
+    def push(self, stack: int, words: list[int], *, user: bool = False) -> int:
+        """Push `words` in order on a stack at `stack`; its new top. A fault names the word that it hit."""
+        top = stack - 8 * len(words)
+        if top >> 12 == stack - 8 >> 12:
+            self.check_write(stack - 8, 8, user=user)
+            self.write(top, struct.pack(f"<{len(words)}Q", *reversed(words)), user=user)
+        else:
+            for number, word in enumerate(words, 1):
+                self.write(stack - 8 * number, word.to_bytes(8, "little"), user=user)
+        return top & _MASK
 
     def check_write(self, linear: int, size: int, *, user: bool = False, ac: bool = False) -> None:
         """Fault as a store of `size` bytes at `linear` would."""
