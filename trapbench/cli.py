@@ -17,6 +17,7 @@ _COMMANDS = {
     "run": "trapbench.commands.run",
     "show": "trapbench.commands.show",
     "diff": "trapbench.commands.diff",
+    "validate": "trapbench.commands.validate",
 }
 
 EXIT_CELLS_FAILED = 1

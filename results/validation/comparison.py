@@ -1,0 +1,182 @@
+"""Each published row beside its prediction, and whether techniques come out in the published order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import nan, prod
+from typing import Any
+
+import pandas as pd
+
+from results import published
+from results.cell import NATIVE
+from results.run import Run
+from results.validation.experiments import CANNOT_RUN, EXPERIMENTS, Experiment
+from results.validation.measured import Measured
+
+PREDICTED, BASELINE, PENDING, CANNOT = "predicted", "baseline", "pending", "cannot run"
+_TIE = 0.05
+_MISS = 0.15
+_KEYS = ["source_id", "benchmark"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    status: str
+    value: float = nan
+    reason: str = ""
+
+
+def compare(
+    runs: Sequence[Run], preset: str | None = None, own: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One row per published figure.
+
+    Columns beside the published ones: `quantity` (what is compared), `status`, `expected` (the
+    published value as that quantity), `predicted`, `ratio` (predicted over expected), `untouched`
+    (no row of that benchmark was used in calibration), `ordering` (reproduced, not reproduced or
+    empty) and `reason` (why there is no prediction, or how suite and paper differ). `preset`
+    replaces every row's own; `own` are a user's rows, added to the published ones.
+    """
+    rows = published.validation()
+    if own is not None:
+        rows = pd.concat([rows, own], ignore_index=True)
+    measured = Measured(runs)
+    natives = _natives(rows)
+    touched = set(map(tuple, published.calibration()[_KEYS].to_numpy()))
+    table = [_compare(row, measured, natives, preset) for row in rows.to_dict("records")]
+    frame = pd.concat([rows, pd.DataFrame(table, index=rows.index)], axis=1)
+    frame["untouched"] = [tuple(key) not in touched for key in rows[_KEYS].to_numpy()]
+    frame = frame.assign(ordering=_orderings(frame, measured, natives, preset))
+    hit = ((frame["ratio"] - 1).abs() <= _MISS) & (frame["ordering"] != "not reproduced")
+    return frame.assign(reason=frame["reason"].mask(hit, ""))
+
+
+def median_error(table: pd.DataFrame) -> float:
+    """The median of |predicted / expected - 1| over predicted rows; NaN when there are none."""
+    found = table[table["status"] == PREDICTED]
+    return float((found["ratio"] - 1).abs().median())
+
+
+def _natives(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Native values by source and benchmark, those that calibration has seen included."""
+    both = pd.concat([published.calibration(), rows])
+    native = both[both["technique"] == NATIVE]
+    return {
+        (row["source_id"], row["benchmark"]): float(row["value"])
+        for row in native.to_dict("records")
+    }
+
+
+def _compare(
+    row: Mapping[Any, Any],
+    measured: Measured,
+    natives: dict[tuple[str, str], float],
+    preset: str | None,
+) -> dict[str, object]:
+    source, benchmark, technique = (str(row[k]) for k in ("source_id", "benchmark", "technique"))
+    experiment = EXPERIMENTS.get(source, {}).get(benchmark)
+    if experiment is None:
+        why = CANNOT_RUN.get(source, {}).get(benchmark, "no workload is declared for it")
+        return _row("", _Prediction(CANNOT, reason=why), nan)
+    if experiment.quantity == "times native" and technique == NATIVE:
+        return _row("times native", _Prediction(BASELINE), 1.0)
+    expected = _expected(
+        experiment, float(str(row["value"])), str(row["unit"]), natives.get((source, benchmark))
+    )
+    prediction = _predict(experiment, measured, technique, preset or experiment.preset)
+    return _row(experiment.quantity, prediction, expected)
+
+
+def _expected(experiment: Experiment, value: float, unit: str, native: float | None) -> float:
+    if experiment.quantity != "times native":
+        return value
+    if unit == "%":
+        return 1 + value / 100
+    return nan if native is None else value / native
+
+
+def _predict(
+    experiment: Experiment, measured: Measured, technique: str, preset: str
+) -> _Prediction:
+    values = []
+    for workload in experiment.workloads:
+        base = "hvm-shadow" if experiment.quantity == "gain" else NATIVE
+        found = measured.cycles(workload, technique, preset)
+        reference = measured.cycles(workload, base, preset)
+        if found is None or reference is None:
+            missing = technique if found is None else base
+            return _Prediction(PENDING, reason=measured.why_not(workload, missing))
+        values.append(_quantity(experiment, measured, workload, preset, found, reference))
+    value = max(values) if experiment.quantity == "gain" else prod(values) ** (1 / len(values))
+    return _Prediction(PREDICTED, value, experiment.differs)
+
+
+def _quantity(
+    experiment: Experiment,
+    measured: Measured,
+    workload: str,
+    preset: str,
+    found: float,
+    reference: float,
+) -> float:
+    if experiment.quantity == "gain":
+        return 100 * (reference / found - 1)
+    if experiment.quantity == "times native":
+        return found / reference
+    operations = measured.operations(workload, preset, experiment.operation)
+    return found / operations if operations else nan
+
+
+def _row(quantity: str, prediction: _Prediction, expected: float) -> dict[str, object]:
+    return {
+        "quantity": quantity,
+        "status": prediction.status,
+        "expected": expected,
+        "predicted": 1.0 if prediction.status == BASELINE else prediction.value,
+        "ratio": prediction.value / expected,
+        "reason": prediction.reason,
+    }
+
+
+def _orderings(
+    table: pd.DataFrame,
+    measured: Measured,
+    natives: dict[tuple[str, str], float],
+    preset: str | None,
+) -> list[str]:
+    """For each row, whether its benchmark's techniques come in the published order."""
+    verdicts: dict[tuple[str, str], str] = {}
+    usable = table[table["status"].isin([PREDICTED, BASELINE]) & (table["quantity"] != "gain")]
+    for _, rows in usable.groupby(_KEYS):
+        source, benchmark = str(rows["source_id"].iloc[0]), str(rows["benchmark"].iloc[0])
+        pairs = [(float(e), float(p)) for e, p in rows[["expected", "predicted"]].to_numpy()]
+        experiment = EXPERIMENTS[source][benchmark]
+        if NATIVE not in set(rows["technique"]):
+            pairs += _native_pair(experiment, measured, natives.get((source, benchmark)), preset)
+        verdicts[source, benchmark] = _verdict(pairs)
+    return [verdicts.get((s, b), "") for s, b in table[_KEYS].to_numpy()]
+
+
+def _native_pair(
+    experiment: Experiment, measured: Measured, published_: float | None, preset: str | None
+) -> list[tuple[float, float]]:
+    if experiment.quantity == "times native":
+        return [(1.0, 1.0)]
+    found = _predict(experiment, measured, NATIVE, preset or experiment.preset)
+    return [] if published_ is None or found.status != PREDICTED else [(published_, found.value)]
+
+
+def _verdict(pairs: list[tuple[float, float]]) -> str:
+    """Published values that are within 5 % of each other are in no order."""
+    ordered = [
+        (first, second)
+        for first, second in combinations(sorted(pairs), 2)
+        if second[0] > first[0] * (1 + _TIE)
+    ]
+    if not ordered:
+        return ""
+    right = all(second[1] > first[1] for first, second in ordered)
+    return "reproduced" if right else "not reproduced"
