@@ -18,6 +18,7 @@ _COMMANDS = {
     "show": "trapbench.commands.show",
     "diff": "trapbench.commands.diff",
     "validate": "trapbench.commands.validate",
+    "crossover": "trapbench.commands.crossover",
 }
 
 EXIT_CELLS_FAILED = 1

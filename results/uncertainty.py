@@ -1,0 +1,91 @@
+"""What the ranges of a preset's costs do to its conclusions: intervals, who wins, which costs matter.
+
+Every cost is drawn on its own from the triangle (low, value, high). Nothing makes two costs move
+together, so that sums of many costs come out a little too certain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hardware_model.cost_table import KEYS
+from hardware_model.presets import Preset
+from results import costs
+from results.cell import NATIVE
+from results.costs import Matrix
+from results.cycles import Amounts
+
+SAMPLES = 2000
+SEED = 0
+_ROW = ["workload", "size", "io", "geometry"]
+
+
+def sample(preset: Preset, samples: int = SAMPLES, seed: int = SEED) -> Matrix:
+    """Costs in cycles, with the axes (samples, costs); the same for the same arguments."""
+    low, mode, high = (costs.vector(preset, bound) for bound in ("low", "value", "high"))
+    width = np.where(high > low, high - low, 1.0)
+    share = (mode - low) / width
+    u = np.random.Generator(np.random.PCG64(seed)).random((samples, len(low)))
+    rising = low + np.sqrt(u * width * (mode - low))
+    falling = high - np.sqrt((1 - u) * width * (high - mode))
+    return np.where(high > low, np.where(u < share, rising, falling), mode)
+
+
+def intervals(
+    amounts: Amounts, preset: Preset, *, level: float = 0.9, samples: int = SAMPLES
+) -> pd.DataFrame:
+    """Cycles over native for each cell that has a native one.
+
+    Columns: those of the cell, `ratio` at the preset's values, and `low` and `high`, between which
+    the ratio lies in a share `level` of the samples.
+    """
+    at_value = costs.totals(amounts.values, costs.vector(preset))
+    drawn = costs.totals(amounts.values, sample(preset, samples))
+    base = _native_positions(amounts.cells)
+    has = base >= 0
+    ratios = drawn[:, has] / drawn[:, base[has]]
+    bounds = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    table = amounts.cells[has].reset_index(drop=True)
+    return table.assign(ratio=at_value[has] / at_value[base[has]], low=bounds[0], high=bounds[1])
+
+
+def winners(amounts: Amounts, preset: Preset, *, samples: int = SAMPLES) -> pd.DataFrame:
+    """The share of samples in which a cell has the fewest cycles among the techniques but native.
+
+    One row per cell with `probability`; they add up to 1 for each workload and its conditions.
+    """
+    cells = amounts.cells[amounts.cells["technique"] != NATIVE]
+    drawn = costs.totals(amounts.values[cells.index], sample(preset, samples))
+    cells = cells.reset_index(drop=True)
+    probability = np.zeros(len(cells))
+    for positions in cells.groupby(_ROW).indices.values():
+        best = drawn[:, positions].argmin(axis=1)
+        probability[positions] = np.bincount(best, minlength=len(positions)) / samples
+    return cells.assign(probability=probability)
+
+
+def tornado(amounts: Amounts, preset: Preset, numerator: int, denominator: int) -> pd.DataFrame:
+    """How the ratio of two cells (rows of `amounts`) moves when one cost alone goes to its bounds.
+
+    One row per cost, the widest `swing` first: `cost`, `at_low`, `at_high`, `swing`.
+    """
+    value = costs.vector(preset)
+    pair = amounts.values[[numerator, denominator]]
+    total = costs.totals(pair, value)
+    ends = [
+        total[:, np.newaxis] + pair * (costs.vector(preset, bound) - value)
+        for bound in ("low", "high")
+    ]
+    at_low, at_high = (end[0] / end[1] for end in ends)
+    table = pd.DataFrame({"cost": KEYS, "at_low": at_low, "at_high": at_high})
+    table["swing"] = (table["at_high"] - table["at_low"]).abs()
+    return table.sort_values("swing", ascending=False, ignore_index=True)
+
+
+def _native_positions(cells: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """For each cell, the row of its native cell, or -1."""
+    native = cells[cells["technique"] == NATIVE].drop_duplicates(_ROW)
+    positions = pd.Series(native.index, index=pd.MultiIndex.from_frame(native[_ROW]))
+    found = positions.reindex(pd.MultiIndex.from_frame(cells[_ROW])).fillna(-1)
+    return np.asarray(found.to_numpy(np.int64))
