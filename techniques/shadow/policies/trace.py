@@ -123,7 +123,6 @@ class Trace(Policy, PageSource):
         return page
 
     def _shadow_table(self, gfn: int, level: int, access: int) -> ShadowPage:
-        self.before_shadowing(gfn, level)
         traced = self.index.traced(gfn)
         page = self.cache.create(gfn, level, False, access, self._mode)
         self.index.add(page)
@@ -157,9 +156,6 @@ class Trace(Policy, PageSource):
     def allow_write(self, gfn: int) -> bool:
         """Every write to a table is emulated."""
         return False
-
-    def before_shadowing(self, gfn: int, level: int) -> None:
-        """A first shadow page of this role is about to be made for guest table `gfn`."""
 
     def reached_again(self, page: ShadowPage) -> None:
         """A page that exists already gets another parent."""

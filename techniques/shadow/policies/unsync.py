@@ -61,15 +61,6 @@ class Unsync(Trace):
         if page is not None and page.unsync:
             self._update(page, va >> 12 & 511)
 
-    def before_shadowing(self, gfn: int, level: int) -> None:
-        """Writes to the frame must be seen from now on, so its unsynchronized pages end."""
-        for page in tuple(self.index.by_gfn.get(gfn, ())):
-            if page.unsync:
-                if level == 1:
-                    self._synchronize(page)
-                else:
-                    self.cache.zap(page)
-
     def reached_again(self, page: ShadowPage) -> None:
         """A new path must show the tables as they are."""
         self._synchronize_below(page)
