@@ -63,10 +63,10 @@ SLOT_BYTES = U(64)
 ) = range(8)
 ATTENTION_LIMITED = U(1)
 ATTENTION_MARKER = U(2)
-ATTENTION_INSIDE = U(4)
 ATTENTION_REPEAT = U(4)
 ATTENTION_REPEAT_ECX = U(8)
 ATTENTION_RING0 = U(16)
+ATTENTION_INSIDE = U(32)
 CORRECTIONS = (
     1 << 16
 )  # pairs of words: key (slot index << 11 | what << 10 | instruction) + 1, times
@@ -313,7 +313,9 @@ def enter_block(w, pc, size):
     clock = word(w, W.CLOCK) + n
     attention = load64(slot + U(8 * SLOT_ATTENTION))
     if clock > word(w, W.DEADLINE) or attention != U(0):
-        if attention >= ATTENTION_REPEAT and repeat_is_over(w, attention, pc):
+        if (attention & (ATTENTION_REPEAT | ATTENTION_REPEAT_ECX)) != U(0) and repeat_is_over(
+            w, attention, pc
+        ):
             set_word(w, W.CURRENT_TB, U(0))
             return
         attend(w, tb, slot, pc, n)
