@@ -15,6 +15,10 @@ _MASK = (1 << 64) - 1
 RAX, RCX = 0, 1
 
 
+BETWEEN_UNITS = 0x80
+"""In the time map: nothing retires, and the guest stands between two instructions."""
+
+
 def fits_signed(value: int) -> bool:
     """Whether 64-bit `value` is a sign-extended 32-bit number."""
     return (value + (1 << 31)) & _MASK < 1 << 32
@@ -33,7 +37,7 @@ class UnitBuilder:
         self._callouts: dict[int, Callout] = {}
         self._exits: list[Exit] = []
         self._starts: dict[int, int] = {}
-        self._shadow = False
+        self.shadow = False
         self.instructions = 0
         self._indirect_entry()
         self._body = self.address
@@ -46,14 +50,14 @@ class UnitBuilder:
     def begin(self, rip: int, *, shadow: bool = False) -> None:
         """The translation of the guest instruction at `rip` begins."""
         self.guest = rip
-        self._shadow = shadow
+        self.shadow = shadow
         self._starts[rip] = self.address
         self.instructions += 1
 
     def raw(self, code: bytes, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit one instruction; with it `units` guest instructions retire. Returns its address."""
         at = self.address
-        self._marks.append(Mark(at, self.guest, saved, shadow=self._shadow))
+        self._marks.append(Mark(at, self.guest, saved, shadow=self.shadow))
         self._append(code, units)
         return at
 
@@ -70,13 +74,13 @@ class UnitBuilder:
     def callout(
         self, kind: Kind, instruction: Instruction | None = None, saved: tuple[int, ...] = ()
     ) -> None:
-        """Call the VMM."""
+        """Call the VMM. An instruction that it performs must find its time left, though it is the VMM that spends it."""
         self._callouts[self.address] = Callout(kind, instruction)
-        self.emit(_CALLOUT, saved=saved)
+        self.emit(_CALLOUT, units=int(instruction is not None), saved=saved)
 
     def jump(self, target: int, units: int, opcode: bytes = b"\xe9") -> None:
         """Jump to guest address `target`, by a JMP or Jcc with a 32-bit displacement."""
-        at = self.raw(opcode + bytes(4), units)
+        at = self.raw(opcode + bytes(4), units or BETWEEN_UNITS)
         self._exits.append(Exit(target & _MASK, at + len(opcode), 0))
 
     def indirect(self, units: int = 1) -> None:
@@ -88,7 +92,7 @@ class UnitBuilder:
 
     def await_window(self, following: int, *, shadow: bool) -> None:
         """The guest may have set IF: call out if an interrupt waits. Guest RIP is `following`."""
-        self.guest, self._shadow = following, shadow
+        self.guest, self.shadow = following, shadow
         self.emit("mov {gpr1}, rcx")
         self.emit("mov rcx, {pending}", saved=(RCX,))
         self.raw(b"\xe3\x02", saved=(RCX,))  # jrcxz over the callout
@@ -125,7 +129,7 @@ class UnitBuilder:
     def finish(self) -> Unit:
         """Add the exits' stubs; the unit."""
         for way in self._exits:
-            self.guest, self._shadow = way.target, False
+            self.guest, self.shadow = way.target, False
             way.stub = self.address
             self._callouts[way.stub] = Callout(Kind.LINK, exit=way)
             self.emit(_CALLOUT)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from iced_x86 import Instruction, Mnemonic
 
 from hardware_model.deprivileged import SoftwareInterrupt, SystemCall
+from hardware_model.msrs import Msr
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation.emulation import EMULATIONS
 from techniques.binary_translation.unit import Callout, Kind, Unit
@@ -71,3 +72,7 @@ def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:
         if handler is None:
             raise invalid_opcode()
         handler(vmm, instruction)
+        if mnemonic == Mnemonic.INVLPG:
+            vmm.frames.check_page(vmm.emulator.linear_address(instruction) >> 12)
+        elif mnemonic == Mnemonic.WRMSR and vmm.selected_msr == Msr.EFER:
+            vmm.frames.check_all()

@@ -1,8 +1,9 @@
 """Which guest memory has been translated, and what becomes of units when it changes or is mapped elsewhere.
 
 Frames that hold translated code are write-protected through the shadow pager, as page tables are. A
-write is emulated and drops the units whose source it overlaps. Linear pages are compared with the
-guest's tables whenever the guest could make the processor see a new mapping.
+write is emulated and drops the units whose source it overlaps. The page tables that map such code are
+watched too: when one was written, or another root leads elsewhere, the linear pages are compared with
+the guest's tables at the next instruction by which the guest makes the processor see a new mapping.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from techniques.binary_translation.unit import Unit
 from techniques.deprivileged.exceptions import GuestException
 from techniques.shadow import ShadowPager
 from techniques.technique import GuestError
+
+_ACCESSED = 1 << 5
 
 
 class CodeFrames:
@@ -28,10 +31,13 @@ class CodeFrames:
         self._counts = counts
         self._by_frame: dict[int, list[Unit]] = {}
         self._by_page: dict[int, list[Unit]] = {}
-        self.tables_changed = False
+        self._tables: set[int] = set()
+        self._roots: dict[int, int] = {}
+        self._tables_written = False
 
     def __contains__(self, frame: int) -> bool:
-        return frame in self._by_frame
+        """Whether the frame is watched for its code alone."""
+        return frame in self._by_frame and frame not in self._tables
 
     def add(self, unit: Unit) -> None:
         """A unit was placed in the cache."""
@@ -39,16 +45,36 @@ class CodeFrames:
             units = self._by_frame.get(frame)
             if units is None:
                 units = self._by_frame[frame] = []
-                self._pager.watch(frame)
+                if frame not in self._tables:
+                    self._pager.watch(frame)
             units.append(unit)
-            self._by_page.setdefault(page, []).append(unit)
+            known = self._by_page.get(page)
+            if known is None:
+                known = self._by_page[page] = []
+                self._follow(page)
+            known.append(unit)
+
+    def _follow(self, page: int) -> None:
+        """Watch the tables that map a linear page."""
+        found = self._source.walk(page << 12)
+        for table, _ in found.path:
+            if table not in self._tables:
+                self._tables.add(table)
+                if table not in self._by_frame:
+                    self._pager.watch(table)
+        slot = page >> 27 & 511
+        self._roots[slot] = self._source.entry(self._root, slot) & ~_ACCESSED
+
+    @property
+    def _root(self) -> int:
+        return self._pager.paging.root_gfn
 
     def _drop(self, unit: Unit) -> None:
         self._cache.remove(unit)
         self._counts[counted.INVALIDATED] += 1
         for page, frame in unit.pages:
             self._remove(self._by_page, page, unit)
-            if self._remove(self._by_frame, frame, unit):
+            if self._remove(self._by_frame, frame, unit) and frame not in self._tables:
                 self._pager.unwatch(frame)
 
     @staticmethod
@@ -62,13 +88,15 @@ class CodeFrames:
 
     def forget(self) -> None:
         """The cache was flushed."""
-        for frame in self._by_frame:
+        for frame in self._by_frame.keys() | self._tables:
             self._pager.unwatch(frame)
-        self._by_frame.clear()
-        self._by_page.clear()
+        for known in (self._by_frame, self._by_page, self._tables, self._roots):
+            known.clear()
 
     def written(self, gpa: int, size: int) -> None:
         """`size` bytes at `gpa` were stored."""
+        if gpa >> 12 in self._tables or gpa >> 12 == self._root:
+            self._tables_written = True
         for frame in range(gpa >> 12, (gpa + size - 1 >> 12) + 1):
             for unit in tuple(self._by_frame.get(frame, ())):
                 if any(at < gpa + size and gpa < at + length for at, length in unit.source):
@@ -94,7 +122,19 @@ class CodeFrames:
             self._counts[counted.INVALIDATED_REMAP] += 1
             self._drop(unit)
 
+    def root_loaded(self) -> None:
+        """The guest loaded CR3."""
+        changed = any(
+            self._source.entry(self._root, slot) & ~_ACCESSED != entry
+            for slot, entry in self._roots.items()
+        )
+        if changed or self._tables_written:
+            self.check_all()
+
     def check_all(self) -> None:
         """The guest may have new mappings for everything."""
+        self._tables_written = False
+        for slot in self._roots:
+            self._roots[slot] = self._source.entry(self._root, slot) & ~_ACCESSED
         for page in tuple(self._by_page):
             self.check_page(page)

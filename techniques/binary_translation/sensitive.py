@@ -71,7 +71,7 @@ def _cli(builder: UnitBuilder, instruction: Instruction) -> bool:
 
 def _sti(builder: UnitBuilder, instruction: Instruction) -> bool:
     builder.emit("mov {interrupts}, 0", units=1)
-    builder.await_window(instruction.next_ip, shadow=True)
+    builder.await_window(instruction.next_ip, shadow=not builder.shadow)
     return True
 
 

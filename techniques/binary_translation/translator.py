@@ -10,7 +10,7 @@ from techniques.binary_translation.copying import copy
 from techniques.binary_translation.unit import Unit
 from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException, general_protection
 from techniques.guest import GuestMemory
-from techniques.shadow.guest_walk import GuestWalker
+from techniques.shadow.guest_walk import GuestTranslation, GuestWalker
 from techniques.technique import GuestError
 
 UNIT_INSTRUCTIONS = 12
@@ -31,6 +31,10 @@ class Source:
 
     def frame(self, linear: int) -> int:
         """Guest frame that the kernel may fetch `linear` from; raises the fault that the fetch causes."""
+        return self.walk(linear).gpa >> 12
+
+    def walk(self, linear: int) -> GuestTranslation:
+        """As `frame`, with the tables that the walk went through."""
         if (linear + (1 << 47)) >> 48 not in (0, 1 << 16):
             raise general_protection()
         found = self._walker.walk(linear, False, False, True, False)
@@ -38,12 +42,11 @@ class Source:
             raise GuestException(PAGE_FAULT, found, linear)
         if found.gpa >= self._memory.size:
             raise GuestError(f"the guest executes at {linear:#x}, where there is no RAM")
-        return found.gpa >> 12
+        return found
 
-    def mapped(self, page: int) -> int | None:
-        """Guest frame of linear page number `page`, whatever its rights; nothing changes."""
-        gpa = self._walker.probe(page << 12)
-        return None if gpa is None else gpa >> 12
+    def entry(self, table: int, index: int) -> int:
+        """Entry `index` of the guest's page table in frame `table`."""
+        return self._memory.read64(table << 12 | index << 3) if table << 12 < self._memory.size else 0
 
     def read(self, frame: int, offset: int, size: int) -> bytes:
         """`size` bytes of a frame."""
@@ -112,7 +115,7 @@ class Translator:
     def _one(self, builder: UnitBuilder, instruction: Instruction, code: bytes) -> bool:
         """Translate one instruction; whether the unit goes on behind it."""
         if instruction.code == Code.INVALID:
-            builder.raw(_UNDEFINED)
+            builder.raw(_UNDEFINED, 1)
             return False
         if control_flow.ends_unit(instruction):
             control_flow.translate(builder, instruction, code)
@@ -121,7 +124,7 @@ class Translator:
         if found is not None:
             return found(builder, instruction)
         if instruction.flow_control in _VIRTUALIZATION or instruction.mnemonic in sensitive.UNDEFINED:
-            builder.raw(_UNDEFINED)
+            builder.raw(_UNDEFINED, 1)
             return False
         copy(builder, instruction, code)
         return instruction.flow_control != FlowControl.EXCEPTION

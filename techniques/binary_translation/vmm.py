@@ -192,6 +192,19 @@ class BinaryTranslation(DeprivilegingVmm):
             self._reflect(fault)
         self.after_callout()
 
+    def write_cr(self, number: int, value: int) -> None:
+        """The guest loads CR0, CR3 or CR4 with a legal value."""
+        super().write_cr(number, value)
+        if number == 3:
+            self.frames.root_loaded()
+        else:
+            self.frames.check_all()
+
+    @property
+    def selected_msr(self) -> int:
+        """The number in ECX."""
+        return int(self._registers.gpr[1]) & 0xFFFFFFFF
+
     def take(self, trap: Trap) -> None:
         """Handle what the processor would have trapped; raises what the guest takes instead."""
         self._handle(trap)
