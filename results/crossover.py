@@ -42,7 +42,8 @@ def crossovers(
 
     `first` and `second` are the techniques, `factor` what the varied costs must be multiplied by
     for both to take the same time (NaN when no positive factor does), `below` and `above` the
-    faster one on either side, `now` the one at factor 1, and `cost` the break-even in cycles when
+    faster one on either side, `now` the one at factor 1
+    (or `equal`), and `cost` the break-even in cycles when
     one cost is varied, with `within` telling whether it lies between that cost's low and high.
     """
     keys = matching(vary)
@@ -66,6 +67,7 @@ def crossovers(
     return table
 
 
+_EQUAL = "equal"
 _COLUMNS = ("first", "second", "factor", "below", "above", "now")
 
 
@@ -76,7 +78,10 @@ def _pair(
     slope = moving[a] - moving[b]
     gap = fixed[b] - fixed[a]
     factor = gap / slope if slope else np.nan
-    now = first if fixed[a] + moving[a] < fixed[b] + moving[b] else second
+    total = fixed + moving
+    now = first if total[a] < total[b] else second
+    if np.isclose(total[a], total[b], rtol=1e-9):
+        now = _EQUAL
     if not factor > 0:
         return dict(zip(_COLUMNS, (first, second, np.nan, now, now, now), strict=True))
     below, above = (first, second) if slope > 0 else (second, first)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "diff": "trapbench.commands.diff",
     "validate": "trapbench.commands.validate",
     "crossover": "trapbench.commands.crossover",
+    "claims": "trapbench.commands.claims",
 }
 
 EXIT_CELLS_FAILED = 1
