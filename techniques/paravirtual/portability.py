@@ -20,7 +20,7 @@ _NAMES = {
     "GATE_INTERRUPT_USER": "changes the native interrupt table",
     "pv_apic_read": "reads the local APIC's registers",
 }
-_ALSO_REFUSED = {"iretq": "IRET", "vmcall": "VMCALL"}
+_ALSO_REFUSED = {"iretq": "IRET", "pushfq": "PUSHF", "vmcall": "VMCALL"}
 _REGISTER = re.compile(r"\b([cd]r[0-8])\b")
 _MMAP_LARGE = 4  # workloads/kernel_source/abi.asm
 

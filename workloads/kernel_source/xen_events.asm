@@ -117,8 +117,15 @@ xen_send_to_self:
 # EAX to port EDX: the only port that means something ends the run.
 xen_out32:
     cmp edx, PORT_EXIT
-    je xen_shut_down
+    je .end
     ret
+.end:
+    test eax, eax                   # Xen keeps the lowest byte of the reason
+    jz xen_shut_down
+    test al, al
+    jnz xen_shut_down
+    mov al, 255
+    jmp xen_shut_down
 xen_crash:
     mov eax, SHUTDOWN_CRASH
 xen_shut_down:                      # EAX = reason

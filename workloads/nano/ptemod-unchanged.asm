@@ -38,6 +38,9 @@ workload_main:
     cmp ecx, ENTRIES
     jb .map
 
+.ifdef PV
+    mov rbx, [rbp]                  # Xen adds bits of its own to what the kernel asks for
+.endif
     xor ecx, ecx
     ROI_BEGIN
 .next:

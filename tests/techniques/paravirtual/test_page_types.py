@@ -10,7 +10,7 @@ from hardware_model import counters
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
-from tests.techniques.paravirtual.reference_model import WRITABLE, Impossible, Model
+from .reference_model import WRITABLE, Impossible, Model
 
 FIRST, FRAMES = 16, 9
 OWN = range(FIRST, FIRST + FRAMES)
