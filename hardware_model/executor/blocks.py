@@ -95,18 +95,24 @@ def units_of(w, tb, pc):
 
 @inner
 def ends_inside(w, tb):
-    """Whether block `tb` retires guest instructions and then ends in the middle of another one's translation.
+    """Whether block `tb` ends in the middle of a guest instruction's translation that it, or its predecessor, began.
 
-    An event due at the boundary between the two must come before the second begins. Instructions with bit 7 set in
-    the map, say jumps from one unit to the next, are no such middle.
+    An event due at the boundary before must come before that instruction begins, so such a block must not go past
+    it, nor be entered when it is due. Instructions with bit 7 set in the map, say jumps from one unit to the next,
+    are no such middle.
     """
     n = np.int64(load16(tb + U(L.TB_ICOUNT)))
     if not mapped(w, tb) or n == 0:
         return False
-    last = code_address(w, tb, instruction_start(tb, n - 1)) - word(w, W.RAM)
-    if load8(word(w, W.TIME_MAP) + last - word(w, W.TIME_MAP_BASE)) != U(0):
+    if map_byte(w, tb, instruction_start(tb, n - 1)) != U(0):
         return False
-    return units_before(w, tb, n) != U(0)
+    return units_before(w, tb, n) != U(0) or map_byte(w, tb, load64(tb)) == U(0)
+
+
+@inner
+def map_byte(w, tb, pc):
+    offset = code_address(w, tb, pc) - word(w, W.RAM) - word(w, W.TIME_MAP_BASE)
+    return load8(word(w, W.TIME_MAP) + offset)
 
 
 @inner

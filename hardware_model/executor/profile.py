@@ -262,7 +262,7 @@ def attend(w, tb, slot, pc, n):
     elif marker != NO_MARKER and not limited:
         cut_block(w, pc, min(marker, instructions_for(w, tb, room)))
     inside = (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_INSIDE) != U(0)
-    if n > room or (inside and n == room):
+    if n > room or (inside and n == room and n != U(0)):
         cut_block(w, pc, instructions_for(w, tb, room))
 
 

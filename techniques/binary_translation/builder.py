@@ -119,10 +119,10 @@ class UnitBuilder:
         pieces[hit] = (bytes([0xE3, skipped]), pieces[hit][1])
         for code, bias in pieces:
             self._marks.append(Mark(self.address, None, saved, bias))
-            self._append(code)
+            self._append(code, BETWEEN_UNITS)
         self._callouts[self.address] = Callout(Kind.MISS)
         self._marks.append(Mark(self.address, None, saved))
-        self._append(template(_CALLOUT).code)
+        self._append(template(_CALLOUT).code, BETWEEN_UNITS)
         self.emit("mov rcx, {gpr1}", saved=saved)
         self.emit("mov rax, {gpr0}", saved=(RAX,))
 
@@ -132,7 +132,7 @@ class UnitBuilder:
             self.guest, self.shadow = way.target, False
             way.stub = self.address
             self._callouts[way.stub] = Callout(Kind.LINK, exit=way)
-            self.emit(_CALLOUT)
+            self.emit(_CALLOUT, units=BETWEEN_UNITS)
             self._patch(way.site, way.stub)
         return Unit(
             self._start,
