@@ -1,0 +1,158 @@
+"""What Xen answers to a guest kernel that breaks the rules, and that nothing changes then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import workloads
+from techniques import Outcome, run_guest
+from techniques.paravirtual.clock import SystemClock
+
+HEADER = """#: title = "Attacks"
+#: stresses = "rules"
+#: outcome = "results are what Xen answered"
+#: small = { n = 1 }
+#: standard = { n = 1 }
+#: large = { n = 1 }
+
+@kernel
+.macro UPDATE index              # machine address RDI gets value RSI
+    mov [rip + request], rdi
+    mov [rip + request + 8], rsi
+    lea rdi, [rip + request]
+    mov esi, 1
+    xor edx, edx
+    mov r10d, DOMID_SELF
+    HYPERCALL XEN_MMU_UPDATE
+    mov [rip + result + \\index * 8], rax
+.endm
+.macro EXTENDED index, command   # with argument RSI
+    mov dword ptr [rip + operation], \\command
+    mov [rip + operation + 8], rsi
+    lea rdi, [rip + operation]
+    mov esi, 1
+    xor edx, edx
+    mov r10d, DOMID_SELF
+    HYPERCALL XEN_MMUEXT_OP
+    mov [rip + result + \\index * 8], rax
+.endm
+workload_main:
+    push rbx
+    mov rbx, [rip + kernel_root]     # the root's machine frame, and where its entry in the direct map lies
+    pv_frame_to_entry rbx
+"""
+FOOTER = """
+    pop rbx
+    xor eax, eax
+    ret
+@kernel_data
+.align 16
+request: .quad 0, 0
+operation: .quad 0, 0, 0
+.align PAGE
+page: .zero PAGE
+"""
+TO_PAGE = """
+    lea rax, [rip + page]
+    mov rcx, KERNEL_BASE
+    sub rax, rcx
+    pv_frame_to_entry rax
+"""
+ENTRY_OF_PAGE = (
+    TO_PAGE
+    + """
+    push rax
+    lea rdi, [rip + page]
+    mov rcx, KERNEL_BASE
+    sub rdi, rcx
+    mov rdx, rdi
+    shr rdx, 21
+    mov rcx, [rip + xen_directory]
+    mov rcx, [rcx + rdx*8]
+    mov rax, ENTRY_ADDRESS
+    and rcx, rax
+    shr rdi, 12
+    and edi, 511
+    lea rdi, [rcx + rdi*8]
+    pop rax
+"""
+)
+
+
+def outcome(tmp_path: Path, body: str, **knobs: str) -> Outcome:
+    source = tmp_path / "attack.asm"
+    source.write_text(HEADER + body + FOOTER)
+    return run_guest("pv", workloads.find(source), "small", knobs=knobs)
+
+
+def answers(tmp_path: Path, body: str) -> list[int]:
+    parts = outcome(tmp_path, body)
+    assert parts.status == "ok", parts.reason
+    words = bytes.fromhex(parts.outcome_parts["result"]).ljust(512, b"\0")
+    return [int.from_bytes(words[i : i + 8], "little", signed=True) for i in range(0, 64, 8)]
+
+
+EPERM, EINVAL, EBUSY, ESRCH, EFAULT, ENOSYS = -1, -22, -16, -3, -14, -38
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (ENTRY_OF_PAGE + "mov rsi, rbx\n or rsi, 3\n UPDATE 0", EBUSY),
+        (ENTRY_OF_PAGE + "mov rsi, rbx\n or rsi, 1\n UPDATE 0", 0),
+        (ENTRY_OF_PAGE + "mov esi, 0x3003\n UPDATE 0", EBUSY),
+        (ENTRY_OF_PAGE + "mov rsi, 0xfffff003\n UPDATE 0", EPERM),
+        (ENTRY_OF_PAGE + "mov rsi, rax\n or rsi, 0x13\n UPDATE 0", EINVAL),
+        ("lea rdi, [rbx + 256*8]\n xor esi, esi\n UPDATE 0", EINVAL),
+        ("lea rdi, [rbx]\n mov esi, 0xe3\n UPDATE 0", EINVAL),
+        ("mov edi, 0x3000\n mov esi, 1\n UPDATE 0", EINVAL),
+        (TO_PAGE + "mov rsi, rax\n shr rsi, 12\n EXTENDED 0, 0", EINVAL),
+        ("mov rsi, rbx\n shr rsi, 12\n EXTENDED 0, MMUEXT_PIN_L4_TABLE", EINVAL),
+        (TO_PAGE + "mov rsi, rax\n shr rsi, 12\n EXTENDED 0, MMUEXT_UNPIN_TABLE", EINVAL),
+        (TO_PAGE + "mov rsi, rax\n shr rsi, 12\n EXTENDED 0, MMUEXT_NEW_BASEPTR", EINVAL),
+        ("xor esi, esi\n EXTENDED 0, 99", ENOSYS),
+        ("HYPERCALL 40\n mov [rip + result], rax", ENOSYS),
+        ("mov edi, 1\n HYPERCALL XEN_SET_TRAP_TABLE\n mov [rip + result], rax", EFAULT),
+        ("mov rdi, 0xffff820000000000\n HYPERCALL 0\n mov [rip + result], rax", EFAULT),
+        ("mov edi, 2\n mov rsi, 0x800000000000\n HYPERCALL 25\n mov [rip + result], rax", EINVAL),
+    ],
+)
+def test_xen_answers_a_broken_rule_with_its_error(tmp_path: Path, body: str, answer: int) -> None:
+    assert answers(tmp_path, body)[0] == answer
+
+
+def test_a_store_to_a_page_table_faults(tmp_path: Path) -> None:
+    body = "mov rax, [rip + kernel_root]\n mov rcx, DIRECT_MAP\n mov qword ptr [rax + rcx], 0"
+    ended = outcome(tmp_path, body)
+    assert ended.guest_status == 255
+    assert b"000000000000000e 0000000000000003" in ended.console
+
+
+def test_the_machine_to_physical_table_can_be_read_but_not_written(tmp_path: Path) -> None:
+    read = "mov rax, MACHINE_TO_PHYSICAL\n shr rbx, 12\n mov rax, [rax + rbx*8]\n"
+    assert answers(tmp_path, read + "mov [rip + result], rax")[0] > 0
+    assert outcome(tmp_path, "mov rax, MACHINE_TO_PHYSICAL\n mov [rax], rax").guest_status == 255
+
+
+def test_the_guest_runs_at_cpl_3_and_cannot_reach_the_hypervisor(tmp_path: Path) -> None:
+    assert answers(tmp_path, "mov eax, cs\n mov [rip + result], rax")[0] == 0xE033
+    assert outcome(tmp_path, "mov rax, 0xffff820000000000\n mov rax, [rax]").guest_status == 255
+
+
+def test_the_timer_event_comes_at_the_deadline_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    late: list[int] = []
+    expired = SystemClock.expired
+
+    def observed(clock: SystemClock) -> bool:
+        deadline, now = clock.deadline, clock.now
+        if expired(clock):
+            assert deadline is not None
+            late.append(now - deadline)
+            return True
+        return False
+
+    monkeypatch.setattr(SystemClock, "expired", observed)
+    run_guest("pv", workloads.find("compute/sieve"), "small")
+    assert late == [0] * len(late) != []
