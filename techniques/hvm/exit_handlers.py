@@ -131,7 +131,7 @@ def read_msr(vmm: Hvm) -> None:
     """RDMSR."""
     vmm.machine.counters[_EMULATE] += 1
     gpr = vmm.machine.registers.gpr
-    value = vmm.machine.processor.msrs.read(int(gpr[1]) & 0xFFFFFFFF)
+    value = vmm.read_msr(int(gpr[1]) & 0xFFFFFFFF)
     if value is None:
         vmm.inject(GENERAL_PROTECTION, 0)
         return

@@ -12,14 +12,13 @@ from hardware_model.vmx.fields import Field
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
-from techniques.hvm.vmm import FIRST_FRAME, TPR_SHADOW, Hvm
+from techniques.hvm.vmm import EFER, FIRST_FRAME, TPR_SHADOW, Hvm
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
 
 PAGE_FAULT = 14
-EFER = 0xC0000080
 _PAGE_FAULT_BITMAP = 1 << PAGE_FAULT
-_WP, _AC = 1 << 16, 1 << 18
+_WP, _AC, _NXE = 1 << 16, 1 << 18, 1 << 11
 POLICY = Knob(
     "shadow.policy",
     "trace",
@@ -40,6 +39,7 @@ class HvmShadow(Hvm):
     def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self._cr = {0: 0, 3: 0, 4: 0}
+        self._efer = 0
         self.pager = ShadowPager(
             guest=self.memory,
             machine=machine.memory,
@@ -57,6 +57,8 @@ class HvmShadow(Hvm):
     def set_up_memory(self, state: CpuState) -> tuple[Primary, Secondary]:
         """Start the pager on the guest's boot tables; the VMM owns all control-register bits that concern paging."""
         self._cr = {0: state.cr0, 3: state.cr3, 4: state.cr4}
+        self._efer = state.efer
+        self.machine.processor.write_msr(EFER, state.efer | _NXE)
         self.pager.set_registers(cr0=state.cr0, cr3=state.cr3, cr4=state.cr4, efer=state.efer)
         write = self.vmx.write
         write(Field.EXCEPTION_BITMAP, _PAGE_FAULT_BITMAP)
@@ -98,10 +100,16 @@ class HvmShadow(Hvm):
             case DeviceAccess(gpa=gpa):
                 self.emulator.device_access(gpa)
 
+    def read_msr(self, number: int) -> int | None:
+        """EFER as the guest wrote it."""
+        return self._efer if number == EFER else super().read_msr(number)
+
     def msr_written(self, number: int, value: int) -> None:
-        """EFER.NXE changes what the guest's tables mean."""
+        """EFER.NXE changes what the guest's tables mean; the shadow tables always need it."""
         if number == EFER:
-            self.pager.on_efer_write(value)
+            self._efer = self.machine.registers.efer
+            self.machine.processor.write_msr(EFER, self._efer | _NXE)
+            self.pager.on_efer_write(self._efer)
             self.vmx.write(Field.GUEST_CR3, self.pager.root)
 
     def invalidate_page(self, linear: int) -> None:

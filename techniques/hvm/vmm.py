@@ -27,6 +27,7 @@ from techniques.virtual_platform import VirtualPlatform
 MIB = 1 << 20
 VMCS_PAGE, MSR_BITMAPS, VIRTUAL_APIC, FIRST_FRAME = 0x1000, 0x2000, 0x3000, 0x10000
 GENERAL_PROTECTION, INVALID_OPCODE = 13, 6
+EFER = 0xC0000080
 _REASON_NAMES = {int(reason): reason.name.lower() for reason in Reason}
 PASSED_MSRS = (0xC0000100, 0xC0000101, 0xC0000102, 0x174, 0x175, 0x176)
 TPR_SHADOW = Knob(
@@ -87,6 +88,10 @@ class Hvm(Technique):
         """An EPT violation exited."""
         raise GuestError(f"EPT violation at guest-physical {gpa:#x} without EPT")
 
+    def read_msr(self, number: int) -> int | None:
+        """An MSR as the guest reads it; None means #GP(0)."""
+        return self.machine.processor.msrs.read(number)
+
     def msr_written(self, number: int, value: int) -> None:
         """The guest wrote an MSR."""
 
@@ -105,7 +110,7 @@ class Hvm(Technique):
         registers.gpr[:] = 0
         for number, value in state.gpr.items():
             registers.gpr[number] = value
-        self.machine.processor.write_msr(0xC0000080, state.efer)
+        self.machine.processor.write_msr(EFER, state.efer)
         controls.set_host_state(self.vmx)
         controls.set_guest_state(self.vmx, state)
         primary, secondary = self.set_up_memory(state)
@@ -200,7 +205,7 @@ class Hvm(Technique):
             rip=r.rip,
             rflags=r.rflags,
             cr=(self.guest_cr(0), r.cr(2), self.guest_cr(3), self.guest_cr(4)),
-            efer=r.efer,
+            efer=self.read_msr(EFER) or 0,
             cs=r.segment("cs").selector,
             ss=r.segment("ss").selector,
         )
