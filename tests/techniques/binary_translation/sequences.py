@@ -135,7 +135,7 @@ def _control_register(p: Program, depth: int) -> str:
         f"mov {r}, cr0", f"mov {r}, cr2", f"mov {r}, cr3", f"mov {r}, cr4", f"mov {r}, cr8",
         f"mov {r}, cr3\nmov cr3, {r}", f"mov cr2, {r}", f"mov {r}, {p.random.randrange(20)}\n?mov cr8, {r}",
         f"mov {r}, cr0\nxor {r}, 8\nmov cr0, {r}", "clts", f"mov {r}, cr4\nmov cr4, {r}", f"?mov cr4, {r}",
-        f"mov {r}, cr0\nbtc {r}, 16\nmov cr0, {r}", "mov rax, cr0\nor eax, 8\nlmsw ax\nclts",
+        f"mov {r}, cr0\nxor {r}, 0x10000\nmov cr0, {r}", "mov rax, cr0\nor eax, 8\nlmsw ax\nclts",
     )  # fmt: skip
     return p.random.choice(texts)
 
