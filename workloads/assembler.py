@@ -11,6 +11,7 @@ from workloads.macros import Expander
 from workloads.source import COMMON, Statement
 
 PAGE = 4096
+BREAKPOINT, DATA_PADDING = 0xCC, 0  # INT3: running off the end of the code is noticed at once
 _NOWHERE = Place("<layout>", 0)
 
 
@@ -52,5 +53,6 @@ def assemble(
 
 
 def _laid_out(section: str, body: list[Statement]) -> list[Statement]:
-    trailer = [f".align {PAGE:#x}", f"{section}_end:"]
+    padding = DATA_PADDING if section.endswith("_data") else BREAKPOINT
+    trailer = [f".align {PAGE:#x}, {padding:#x}", f"{section}_end:"]
     return [*body, *(Statement(text, _NOWHERE, section) for text in trailer)]

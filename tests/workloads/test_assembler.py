@@ -50,6 +50,12 @@ def test_sections_begin_on_pages_of_their_own_whatever_their_order_in_the_source
     assert assembled.sizes == {"kernel": PAGE, "kernel_data": PAGE}
 
 
+def test_pages_are_filled_with_breakpoints_behind_code_and_zeroes_behind_data():
+    assembled = unit("ret\n@kernel_data\n.byte 7")
+    assert assembled.code[1:PAGE] == b"\xcc" * (PAGE - 1)
+    assert assembled.code[PAGE + 1 :] == bytes(PAGE - 1)
+
+
 def test_decimal_numbers_are_decimal_everywhere():
     assert code("mov eax, 10\n.byte 10, 0x10\n.word 1000\n.zero 12") == (
         b"\xb8\x0a\0\0\0" + b"\x0a\x10" + b"\xe8\x03" + bytes(12)

@@ -63,7 +63,7 @@ def kernel(kernel_statements):
 
 
 def disassembled(kernel) -> list[Instruction]:
-    text = kernel.code[: kernel.sizes["kernel"]].rstrip(b"\0")
+    text = kernel.code[: kernel.sizes["kernel"]].rstrip(b"\xcc")
     return list(Decoder(64, text, ip=kernel.base))
 
 

@@ -191,8 +191,10 @@ take_range:
     mov rbx, rdi
     test edi, PAGE - 1
     jnz .invalid
+    mov rcx, USER_END               # neither may go beyond, so their sum cannot overflow
+    cmp rdi, rcx
+    jae .invalid
     lea rax, [rsi - 1]
-    mov rcx, USER_END
     cmp rax, rcx
     jae .invalid
     lea rbp, [rdi + rsi + PAGE - 1]
