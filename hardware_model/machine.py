@@ -166,6 +166,8 @@ class Machine:
         self._end = None
         self.words[W.MODE] = mode
         self.set_deadline()
+        if self.words[W.IRQ_LINE]:
+            self.words[W.DEADLINE] = self.words[W.CLOCK]  # an interrupt waits since the last run
         return self._reason(self.engine.run(self._on_event))
 
     def end(self, reason: End = End.REQUESTED) -> None:

@@ -57,24 +57,25 @@ _WITH_ERROR = frozenset({8, 10, 11, 12, 13, 14, 17})
 _OPEN_TO_USER = (1, 3, 4, *range(0x80, 0x100))
 _EOI = f"mov rbx, {APIC + 0xB0:#x}; mov dword ptr [rbx], 0;"
 _COMMON = f"""
- push rax; push rbx; push rcx; push rsi
- mov rbx, {LOG:#x}; mov rsi, [rbx]; inc qword ptr [rbx]; shl rsi, 6; lea rbx, [rbx+rsi+64]; xor esi, esi
+ push rax; push rbx; push rcx; push rdx; push rsi
+ rdtsc; mov rbx, {LOG:#x}; mov rsi, [rbx]; inc qword ptr [rbx]; shl rsi, 7; lea rbx, [rbx+rsi+128]; xor esi, esi
+ mov [rbx+64], eax; mov [rbx+68], edx
 copy:
- mov rcx, [rsp+rsi*8+32]; mov [rbx+rsi*8], rcx; inc esi; cmp esi, 7; jne copy
+ mov rcx, [rsp+rsi*8+40]; mov [rbx+rsi*8], rcx; inc esi; cmp esi, 7; jne copy
  mov rcx, cr2; mov [rbx+56], rcx
- mov rcx, [rsp+32]
+ mov rcx, [rsp+40]
  cmp ecx, 0x20; jb exception; cmp ecx, 0x80; jae done
  {_EOI} jmp done
 exception:
- mov rsi, {FIXUPS:#x}; mov rcx, [rsp+48]
+ mov rsi, {FIXUPS:#x}; mov rcx, [rsp+56]
 search:
  lodsq; test rax, rax; je unexpected; cmp rax, rcx; lodsq; jne search
- mov [rsp+48], rax; jmp done
+ mov [rsp+56], rax; jmp done
 unexpected:
- mov rax, [rsp+32]; cmp al, 1; je done; cmp al, 3; je done; cmp al, 4; je done
+ mov rax, [rsp+40]; cmp al, 1; je done; cmp al, 3; je done; cmp al, 4; je done
  or eax, 0x100; mov edx, 0xf4; out dx, eax
 done:
- pop rsi; pop rcx; pop rbx; pop rax; add rsp, 16; iretq
+ pop rsi; pop rdx; pop rcx; pop rbx; pop rax; add rsp, 16; iretq
 """
 
 
@@ -115,6 +116,7 @@ class Record:
     rsp: int
     ss: int
     cr2: int
+    time: int
 
 
 @dataclass
@@ -227,7 +229,7 @@ class Run:
     def records(self) -> list[Record]:
         """The events logged, in their order."""
         count = self.word(LOG)
-        return [Record(*struct.unpack("<8Q", self.read(LOG + 64 * (i + 1), 64))) for i in range(count)]
+        return [Record(*struct.unpack("<9Q", self.read(LOG + 128 * (i + 1), 72))) for i in range(count)]
 
     @property
     def vectors(self) -> list[int]:
@@ -245,6 +247,10 @@ class Run:
     def word(self, linear: int) -> int:
         """A 64-bit word of the kernel's part of guest memory."""
         return int.from_bytes(self.read(linear, 8), "little")
+
+    def data(self, offset: int = 0) -> int:
+        """A 64-bit word of the page DATA."""
+        return self.word(DATA + offset)
 
     @property
     def spent(self) -> int:

@@ -114,10 +114,13 @@ class LocalApic:
         self._on_change()
 
     def arm(self, deadline: int, vector: int) -> None:
-        """Program the timer for one interrupt `vector` at virtual time `deadline`, as a VMM does for its own use."""
+        """Program the timer for one interrupt `vector` at virtual time `deadline`, as a VMM does for its own use.
+
+        A deadline that has come or passed expires at once.
+        """
         self._timer, self._divide, self._spurious = vector, 0xB, self._spurious | SVR_ENABLED
         self._start = self._now()
-        self._initial = max(deadline - self._start, 1)
+        self._initial = max(deadline - self._start, 0)
         self._armed = True
 
     def next_event(self) -> int | None:

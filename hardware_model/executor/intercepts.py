@@ -148,8 +148,11 @@ def resume(w):
         store32(request, load32(request) | U(L.INTERRUPT_VIRQ))
     else:
         store32(request, load32(request) & ~U(L.INTERRUPT_VIRQ))
-    if word(w, W.IRQ_LINE) != U(0) and word(w, W.MODE) == U(W.Mode.BARE):
-        request_interrupt(w)
+    if word(w, W.IRQ_LINE) != U(0):
+        if word(w, W.MODE) == U(W.Mode.BARE):
+            request_interrupt(w)
+        else:  # it reaches the VMM before the guest's next instruction
+            set_word(w, W.DEADLINE, word(w, W.CLOCK))
     D.deliver_injected(w)
 
 

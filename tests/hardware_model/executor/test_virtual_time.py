@@ -83,7 +83,7 @@ def test_a_jump_to_a_repeated_instruction_with_count_0_is_one_unit(spent):
 @BOTH
 @pytest.mark.parametrize("faults", [1, 2, 10])
 def test_a_fault_in_the_middle_of_a_block_takes_back_what_did_not_run(spent, technique, faults):
-    handler = 69  # instructions of the logging handler; its search takes six more for each earlier fix-up
+    handler = 74  # instructions of the logging handler; its search takes six more for each earlier fix-up
     expected = sum(6 + handler + 6 * n for n in range(faults))
     assert spent("nop; nop; nop; ? ud2; nop; nop; nop\n" * faults, technique) == expected
 
