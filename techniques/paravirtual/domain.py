@@ -27,7 +27,7 @@ class Domain:
 
     def __init__(self, machine: Machine, guest: GuestMemory, frames: FrameAllocator) -> None:
         self.guest = guest
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
         self.first_mfn = guest.base >> 12
         self.pages = guest.size >> 12
         self.machine_frames = machine.memory.size >> 12

@@ -32,7 +32,7 @@ class EventChannels:
     ) -> None:
         self._shared = shared
         self._memory = memory
-        self._counts = memoryview(counters)
+        self._counts = counters.data
         self.channels = [Channel() for _ in range(PORTS)]
         self.listeners: dict[int, Callable[[], None]] = {}
         self._operations: dict[int, Callable[[int], None]] = {

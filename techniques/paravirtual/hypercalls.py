@@ -28,7 +28,7 @@ class Hypercalls:
     def __init__(
         self, machine: Machine, domain: Domain, platform: Platform, console_ring: int
     ) -> None:
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
         self._domain = domain
         self.unimplemented: Counter[int] = Counter()
         memory = MemoryHypercalls(machine, domain)

@@ -26,7 +26,7 @@ class MemoryHypercalls:
     def __init__(self, machine: Machine, domain: Domain) -> None:
         self._machine = machine
         self._memory = machine.memory
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
         self._domain = domain
         self._types = domain.types
         self._tables = domain.tables
@@ -185,7 +185,7 @@ class MemoryHypercalls:
                 domain.memory.pack("QQQ", argument, abi.M2P, end, domain.machine_frames - 1)
                 return 0
             case MemoryOp.MEMORY_MAP:
-                _, buffer = domain.memory.unpack("QQ", argument)
+                (buffer,) = domain.memory.unpack("Q", argument + 8)
                 domain.memory.pack("QQI", buffer, 0, domain.pages * abi.PAGE, 1)
                 domain.memory.pack("I", argument, 1)
                 return 0

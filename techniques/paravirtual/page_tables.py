@@ -50,7 +50,7 @@ class PageTables:
     ) -> None:
         self._memory = memory
         self._machine_frames = machine_frames
-        self._counts = memoryview(counters)
+        self._counts = counters.data
         self._xen_entries = xen_entries
         self.types: PageTypes
 

@@ -74,7 +74,7 @@ class PageTypes:
     ) -> None:
         self._frames = {mfn: Frame(references=1) for mfn in mfns}
         self._contents = contents
-        self._counts = memoryview(counters)
+        self._counts = counters.data
         self._flush = flush
         self._flush_time = 0
 

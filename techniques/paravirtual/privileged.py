@@ -32,7 +32,7 @@ class PrivilegedInstructions:
     def __init__(self, machine: Machine, domain: Domain) -> None:
         self._machine = machine
         self._registers = machine.registers
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
         self._domain = domain
 
     def emulate(self, vector: int) -> bool:

@@ -38,7 +38,7 @@ class ProcessorHypercalls:
             self._cpu.traps.clear()
             return 0
         while True:
-            vector, flags, _, address = self._memory.unpack("BBH4xQ", table)
+            vector, flags, address = self._memory.unpack("BB6xQ", table)
             if not address:
                 return 0
             self._check_address(address)

@@ -49,7 +49,7 @@ class VirtualCpu:
     def __init__(self, machine: Machine, memory: LinearMemory, shared: SharedInfo) -> None:
         self._machine = machine
         self._registers = machine.registers
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
         self._memory = memory
         self.shared = shared
         self.kernel_mode = True

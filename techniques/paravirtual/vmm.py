@@ -58,7 +58,7 @@ class Paravirtual(Technique):
 
     def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
-        self._counts = memoryview(machine.counters)
+        self._counts = machine.counters.data
         self._devices = new_platform(lambda: machine.now, *[lambda: None] * 3)
         frames = FrameAllocator(abi.PAGE, self.vmm_bytes)
         self.domain = Domain(machine, self.memory, frames)

@@ -1,7 +1,7 @@
 """The rules of direct paging a second time: counts are not kept but computed from the whole state.
 
-The state is what keeps tables alive (pins and roots in use) and what the tables contain. From it follow the type of every
-frame and the number of its uses. A state in which a frame would need two types cannot be entered.
+The state is what keeps tables alive (pins and roots in use) and what the tables contain. From it follow the type of
+every frame and the number of its uses. A state in which a frame would need two types cannot be entered.
 """
 
 from __future__ import annotations

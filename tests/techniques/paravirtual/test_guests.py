@@ -66,7 +66,7 @@ def test_counters_are_the_same_in_every_run() -> None:
 
 @pytest.mark.parametrize("name", ["exit/mov-to-cr8", "exit/port-in", "memory/random-update@2m"])
 def test_what_porting_removes_is_skipped_with_a_reason(name: str) -> None:
-    with pytest.raises(Skipped, match="porting removes|2 MiB pages"):
+    with pytest.raises(Skipped, match=r"porting removes|2 MiB pages"):
         run("pv", name)
 
 

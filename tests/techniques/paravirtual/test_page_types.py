@@ -10,6 +10,7 @@ from hardware_model import counters
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
+
 from .reference_model import WRITABLE, Impossible, Model
 
 FIRST, FRAMES = 16, 9
