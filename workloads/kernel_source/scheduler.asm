@@ -114,6 +114,7 @@ switch_process:
     mov gs:[CPU_CURRENT], rsi
     mov rax, [rsi + PROCESS_KERNEL_STACK]
     mov gs:[CPU_KERNEL_STACK], rax
+    pv_batch_begin
     pv_set_kernel_stack rax
     mov rax, [rsi + PROCESS_ROOT]
     test rax, rax
@@ -124,6 +125,7 @@ switch_process:
     mov gs:[CPU_ROOT], rax
     pv_switch_root rax
 .switched:
+    pv_batch_end
     .irp register, r15, r14, r13, r12, rbp, rbx
     pop \register
     .endr

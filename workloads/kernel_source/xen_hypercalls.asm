@@ -178,15 +178,19 @@ xen_add_operation:
 # What is in the queue, then the operations
 xen_issue_operations:
     call xen_call_queue
+    call xen_call_operations
+    jmp xen_call_all
+
+xen_call_operations:
     mov edx, [rip + xen_operation_count]
     test edx, edx
     jz .none
     mov dword ptr [rip + xen_operation_count], 0
     mov eax, XEN_MMUEXT_OP
     lea rdi, [rip + xen_operations]
-    call xen_add_call
+    jmp xen_add_call
 .none:
-    jmp xen_call_all
+    ret
 
 xen_call_queue:
     mov edx, [rip + xen_queued]
@@ -199,7 +203,7 @@ xen_call_queue:
 .none:
     ret
 
-# EAX = mmu_update or mmuext_op, RDI = requests, EDX = how many
+# EAX = hypercall, RDI, RDX = its first two arguments (requests, how many): it is made with the next ones.
 xen_add_call:
     mov ecx, [rip + xen_call_count]
     inc dword ptr [rip + xen_call_count]
@@ -222,15 +226,19 @@ xen_call_all:
     jb .done
     je .single
     HYPERCALL XEN_MULTICALL
-    mov rax, [rip + xen_calls + 8]
-    or rax, [rip + xen_calls + CALL_BYTES + 8]
+    xor eax, eax
+.next_result:
+    or rax, [rdi + 8]
+    add rdi, CALL_BYTES
+    dec esi
+    jnz .next_result
     jmp .check
 .single:
     mov rax, [rdi]
     mov rsi, [rdi + 24]
+    mov rdx, [rdi + 32]
     mov r10, [rdi + 40]
     mov rdi, [rdi + 16]
-    xor edx, edx
     syscall
 .check:
     test rax, rax
@@ -248,7 +256,7 @@ xen_queue:
 xen_operations:
     .zero 4 * OPERATION_BYTES
 xen_calls:
-    .zero 2 * CALL_BYTES
+    .zero 4 * CALL_BYTES
 xen_queued: .long 0
 xen_operation_count: .long 0
 xen_call_count: .long 0

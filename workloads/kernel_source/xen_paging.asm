@@ -138,6 +138,7 @@ xen_root_created:
     mov [rcx], rdi
     mov [rcx + 8], rax
     push rax
+    pv_batch_begin
     mov rdx, XEN_TABLE_PAGE
     call xen_protect_frame
     mov rdi, [rsp]
@@ -149,6 +150,7 @@ xen_root_created:
     mov edi, MMUEXT_PIN_L4_TABLE
     call xen_add_frame_operation
     call xen_issue_operations
+    pv_batch_end
     XEN_RESTORE
     ret 8
 
@@ -165,7 +167,7 @@ xen_root_released:
     mov rsi, [rsp]
     mov edi, MMUEXT_UNPIN_TABLE
     call xen_add_frame_operation
-    call xen_issue_operations
+    call xen_call_operations
     pv_batch_begin
     mov rdi, [rsp + XEN_SAVED + 16]
     mov rdx, XEN_DATA_PAGE

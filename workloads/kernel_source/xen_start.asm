@@ -92,12 +92,18 @@ set_gate:
     HYPERCALL XEN_SET_TRAP_TABLE
     ret
 
-# The stack pointer on the stack is where traps from user mode start.
+# The stack pointer on the stack is where traps from user mode start. Within a batch the call waits for the
+# change of root that follows.
 xen_set_kernel_stack:
     XEN_SAVE
+    mov eax, XEN_STACK_SWITCH
     mov edi, KERNEL_DATA
-    mov rsi, [rsp + XEN_SAVED + 8]
-    HYPERCALL XEN_STACK_SWITCH
+    mov rdx, [rsp + XEN_SAVED + 8]
+    call xen_add_call
+    cmp dword ptr [rip + xen_batches], 0
+    jne .wait
+    call xen_call_all
+.wait:
     XEN_RESTORE
     ret 8
 
