@@ -51,11 +51,12 @@ class PrivilegedInstructions:
     def _fetch(self, size: int) -> bytes:
         rip = self._registers.rip
         within = min(size, 0x1000 - (rip & 0xFFF))
+        code = b""
         try:
             code = self._domain.memory.read(rip, within)
             return code + self._domain.memory.read(rip + within, size - within)
-        except HypercallError:
-            return self._domain.memory.read(rip, within)
+        except HypercallError:  # the page, or the next one, cannot be read: a jump to nowhere
+            return code
 
     def _complete(self, length: int) -> bool:
         for counter, amount in ((_EMULATED, 1), (_EMULATE, 1), (_BYTES, length)):

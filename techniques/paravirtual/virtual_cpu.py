@@ -144,7 +144,10 @@ class VirtualCpu:
     def interrupt_return(self) -> None:
         """Return through the frame on the guest's stack: RAX R11 RCX flags RIP CS RFLAGS RSP SS."""
         r = self._registers
-        frame = self._memory.unpack("9Q", int(r.gpr[_RSP]))
+        try:
+            frame = self._memory.unpack("9Q", int(r.gpr[_RSP]))
+        except HypercallError:
+            raise GuestError(f"iret with the stack at {int(r.gpr[_RSP]):#x}, which cannot be read") from None
         rax, r11, rcx, flags, rip, code, rflags, rsp, data = frame
         if code & 3 == 3:
             if not self.user_root:
