@@ -73,7 +73,8 @@ LOOPS = (
     Loop(
         "branchy",
         "imul r9, r9, 1103515245; add r9, 12345; test r9d, 0x10000; jz a1; inc rax;"
-        "a1: test r9d, 0x20000; jz a2; inc rbx; a2: test r9d, 0x40000; jz a3; inc rdx; a3: test r9d, 0x80000; jz a4; inc r10; a4: nop",
+        "a1: test r9d, 0x20000; jz a2; inc rbx; a2: test r9d, 0x40000; jz a3; inc rdx;"
+        "a3: test r9d, 0x80000; jz a4; inc r10; a4: nop",
         2_000_000,
         0.5,
     ),

@@ -65,8 +65,9 @@ class Technique(ABC):
         self.hot_exits: Counter[tuple[str, int]] = Counter()
 
     @classmethod
-    def check(cls, workload: Workload, size: str) -> None:  # noqa: B027 - most need nothing
-        """Raise Skipped if the technique cannot make sense of the workload."""
+    def check(cls, workload: Workload, size: str) -> None:
+        """Raise Skipped if the technique cannot make sense of the workload; most always can."""
+        return
 
     @property
     @abstractmethod

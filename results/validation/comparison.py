@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import nan, prod
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from results import published
 from results.cell import NATIVE
 from results.run import Run
-from results.validation.experiments import CANNOT_RUN, EXPERIMENTS, Experiment
+from results.validation.experiments import BY_TECHNIQUE, CANNOT_RUN, EXPERIMENTS, Experiment
 from results.validation.measured import Measured
 
 PREDICTED, BASELINE, PENDING, CANNOT = "predicted", "baseline", "pending", "cannot run"
@@ -86,8 +86,11 @@ def _compare(
     expected = _expected(
         experiment, float(str(row["value"])), str(row["unit"]), natives.get((source, benchmark))
     )
-    prediction = _predict(experiment, measured, technique, preset or experiment.preset)
-    return _row(experiment.quantity, prediction, expected)
+    found = _predict(experiment, measured, technique, preset or experiment.preset)
+    differs = BY_TECHNIQUE.get((source, technique))
+    if differs and found.status == PREDICTED:
+        found = replace(found, reason=f"{differs}; {found.reason}")
+    return _row(experiment.quantity, found, expected)
 
 
 def _expected(experiment: Experiment, value: float, unit: str, native: float | None) -> float:

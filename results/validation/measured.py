@@ -14,7 +14,11 @@ from results.run import Run
 
 
 class Measured:
-    """Cells of runs. A cell counted with the preset's own geometry is preferred to any other."""
+    """Cells of runs.
+
+    A cell counted with the preset's own geometry is preferred to any other, then a larger size to a
+    smaller one; a pair to be compared must agree in both, so `condition` picks them for all.
+    """
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs

@@ -74,7 +74,9 @@ class UnitBuilder:
     def callout(
         self, kind: Kind, instruction: Instruction | None = None, saved: tuple[int, ...] = ()
     ) -> None:
-        """Call the VMM. An instruction that it performs must find its time left, though it is the VMM that spends it."""
+        """Call the VMM. An instruction that it performs must find its time left, though it is the
+        VMM that spends it.
+        """
         self._callouts[self.address] = Callout(kind, instruction)
         self.emit(_CALLOUT, units=int(instruction is not None), saved=saved)
 

@@ -31,6 +31,7 @@ class Callouts:
             Kind.LINK: self._link,
             Kind.MISS: self._miss,
             Kind.EMULATE: self._emulate,
+            Kind.TRACED: self._traced,
             Kind.WINDOW: lambda callout, unit: vmm.after_callout(),
         }
 
@@ -57,6 +58,10 @@ class Callouts:
     def _emulate(self, callout: Callout, unit: Unit | None) -> None:
         assert callout.instruction is not None
         self._vmm.perform(callout.instruction)
+
+    def _traced(self, callout: Callout, unit: Unit | None) -> None:
+        assert unit is not None and callout.instruction is not None
+        self._vmm.perform_adapted(unit, callout.instruction)
 
 
 def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from iced_x86 import (
     Code,
     Encoder,
@@ -16,7 +18,7 @@ from iced_x86 import (
 from techniques.binary_translation.builder import UnitBuilder, fits_signed
 
 _NAMES = ("rax", "rcx", "rdx", "rbx", "", "", "rsi", "rdi")
-_SCRATCH = {
+_SCRATCH: dict[int, int] = {
     Register.RAX: 0,
     Register.RCX: 1,
     Register.RDX: 2,
@@ -56,7 +58,7 @@ def _relocate(builder: UnitBuilder, instruction: Instruction) -> None:
     builder.emit(f"mov {name}, {{gpr{number}}}", units=1, saved=(number,))
 
 
-def free_register(instruction: Instruction) -> int:
+def free_register(instruction: Instruction) -> Any:
     """A general register that the instruction has nothing to do with and that needs no REX prefix."""
     used = {
         RegisterExt.full_register(use.register) for use in _INFO.info(instruction).used_registers()

@@ -7,6 +7,7 @@ restored from its mark; only its last instruction retires. POPF may use flags: i
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from iced_x86 import Code, Instruction, MemoryOperand, Mnemonic, OpKind, Register, RegisterExt
 
@@ -143,8 +144,8 @@ def _segment_to_memory(builder: UnitBuilder, instruction: Instruction, field: st
     return True
 
 
-def _store16(memory: MemoryOperand, scratch: int) -> Instruction:
-    low = Register.AX + RegisterExt.number(scratch)
+def _store16(memory: MemoryOperand, scratch: Any) -> Instruction:
+    low: Any = Register.AX + RegisterExt.number(scratch)
     return Instruction.create_mem_reg(Code.MOV_RM16_R16, memory, low)
 
 

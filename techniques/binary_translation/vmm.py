@@ -16,6 +16,7 @@ from hardware_model.executor import words as W
 from hardware_model.executor.words import Intercept, Mode
 from hardware_model.machine import End, Machine
 from techniques.binary_translation import counts as counted
+from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts, perform
 from techniques.binary_translation.code_frames import CodeFrames
 from techniques.binary_translation.layout import CACHE_BYTES, REGION_BYTES, map_region
@@ -48,13 +49,21 @@ CACHE_SIZE = Knob(
     "smaller: everything is translated anew whenever the cache is full",
 )
 
+ADAPTIVE = Knob(
+    "bt.adaptive",
+    True,
+    (True, False),
+    "instructions that keep faulting become callouts",
+    "off: every store to a page table and every access to a device register is a page fault",
+)
+
 
 class BinaryTranslation(DeprivilegingVmm):
     """A guest whose kernel is translated; `cache` holds the translations."""
 
     name = "bt"
     doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
-    knobs = (POLICY, CACHE_SIZE)
+    knobs = (POLICY, CACHE_SIZE, ADAPTIVE)
     vmm_bytes = 40 * MIB
     own_bytes = 8 * MIB
 
@@ -71,6 +80,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
         self.page = StatePage(self.cache, self.cpu, self.virtual)
         self.callouts = Callouts(self)
+        self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))
         self._processor = Deprivileged(machine)
         self._in_cache = False
         self._resume: tuple[int, list[tuple[int, int]]] | None = None
@@ -109,10 +119,13 @@ class BinaryTranslation(DeprivilegingVmm):
             self.callouts.handle(callout, unit)
             return
         rip, now = self._registers.rip, self.machine.now
+        faults = self.adaptation.faults()
         self.on_trap(self._processor.trap())
         unchanged = self._registers.rip == rip and self.machine.now == now and not self._step
         if unchanged and self.cpu.cpl == 0 and unit is not None and unit.valid:
             self._resume = address, used
+        elif unit is not None and self.adaptation.faults() != faults and not mark.saved:
+            self.adaptation.faulted(unit, address)
 
     def _leave(self, mark: Mark) -> None:
         """From translated code to the guest's own state."""
@@ -204,6 +217,14 @@ class BinaryTranslation(DeprivilegingVmm):
     def selected_msr(self) -> int:
         """The number in ECX."""
         return int(self._registers.gpr[1]) & 0xFFFFFFFF
+
+    def perform_adapted(self, unit: Unit, instruction: Instruction) -> None:
+        """An adapted load or store."""
+        try:
+            self.adaptation.perform(unit, instruction)
+        except GuestException as fault:
+            self._reflect(fault)
+        self.after_callout()
 
     def take(self, trap: Trap) -> None:
         """Handle what the processor would have trapped; raises what the guest takes instead."""

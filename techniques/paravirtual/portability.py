@@ -1,7 +1,8 @@
 """Which workloads a ported kernel can run: not those whose purpose is to execute what porting has removed.
 
-A workload's own kernel part that executes a privileged instruction, changes descriptor tables or reads the APIC
-does so by design: with hypercalls in their place it would be another workload. Xen also gives its guests 4 KiB pages only.
+A workload's own kernel part that executes a privileged instruction, changes descriptor tables or
+reads the APIC does so by design: with hypercalls in their place it would be another workload. Xen
+also gives its guests 4 KiB pages only.
 """
 
 from __future__ import annotations

@@ -218,6 +218,10 @@ class ShadowPager:
         """End what `watch` began; the next write makes the frame writable again."""
         self._policy.unwatch(gfn)
 
+    def is_traced(self, gfn: int) -> bool:
+        """Whether the VMM must perform writes to guest frame `gfn`."""
+        return self._policy.is_traced(gfn)
+
     def translate(self, va: int) -> int | None:
         """Guest-physical address of `va` by the guest's tables, whatever the rights; no effects."""
         return self._walker.probe(va)

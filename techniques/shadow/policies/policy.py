@@ -51,6 +51,10 @@ class Policy(ABC):
         """The VMM need not see writes to a frame that it has watched."""
         raise ShadowError("this shadow-paging policy cannot watch frames")
 
+    def is_traced(self, gfn: int) -> bool:
+        """Whether writes to guest frame `gfn` are emulated."""
+        return False
+
     @abstractmethod
     def check(self) -> None:
         """Raise Inconsistent unless every shadow entry is what this policy promises."""

@@ -153,6 +153,10 @@ class Trace(Policy, PageSource):
         """See `Policy`."""
         self.index.unwatch(gfn)
 
+    def is_traced(self, gfn: int) -> bool:
+        """See `Policy`."""
+        return self.index.traced(gfn)
+
     def allow_write(self, gfn: int) -> bool:
         """Every write to a table is emulated."""
         return False

@@ -27,7 +27,7 @@ WARM = replace(BARE, l2=ANY_SIZE, pml4e=2, pdpte=4, pde=4, nested=8)
 RESERVED = FRAME & ~((1 << MAXPHYADDR) - 1)
 
 
-class Fault(Exception):  # noqa: N818 - the manual's name
+class Fault(Exception):
     """A walk that failed: status, and error code or guest-physical address and qualification."""
 
 

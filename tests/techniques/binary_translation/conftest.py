@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.conftest import RAM, Run, SmallGuest, boot_native
 
 from hardware_model.machine import Machine
 from techniques.binary_translation import BinaryTranslation
 from techniques.guest import GuestImage
 from techniques.knobs import resolve
+from tests.conftest import RAM, Run, SmallGuest, boot_native
 
 BUDGET = 300_000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.techniques.binary_translation.conftest import differences
 from tests.techniques.binary_translation.sequences import program
 
