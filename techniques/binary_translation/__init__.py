@@ -1,17 +1,17 @@
 """Binary translation of the guest's kernel, after Adams and Agesen (ASPLOS 2006) and Bugnion et al. (TOCS 2012).
 
-    layout             where state page, lookup table and cache lie
-    unit, builder      a translation unit, and how one is emitted
-    templates          single instructions of translated code
-    copying            instructions taken over, RIP-relative operands fixed up
-    control_flow       jumps, calls and returns
-    sensitive          sequences on the state page, callouts
-    translator         from guest code to a unit
-    translation_cache  units in machine memory, chained and found
-    code_frames        guest memory that has been translated
-    state_page         what translated code can do without the VMM
-    callouts           what it cannot; emulation: the instructions that do not trap
-    vmm                `BinaryTranslation`, the technique
+layout             where state page, lookup table and cache lie
+unit, builder      a translation unit, and how one is emitted
+templates          single instructions of translated code
+copying            instructions taken over, RIP-relative operands fixed up
+control_flow       jumps, calls and returns
+sensitive          sequences on the state page, callouts
+translator         from guest code to a unit
+translation_cache  units in machine memory, chained and found
+code_frames        guest memory that has been translated
+state_page         what translated code can do without the VMM
+callouts           what it cannot; emulation: the instructions that do not trap
+vmm                `BinaryTranslation`, the technique
 """
 
 from techniques.binary_translation.vmm import BinaryTranslation

@@ -74,7 +74,11 @@ class Adaptation:
         if found.gpa >= vmm.memory.size:
             self._times.pop(address, None)
             vmm.emulator.device_access(found.gpa)
-        elif write and vmm.shadow.pager.is_traced(found.gpa >> 12) and not _crosses(instruction, linear):
+        elif (
+            write
+            and vmm.shadow.pager.is_traced(found.gpa >> 12)
+            and not _crosses(instruction, linear)
+        ):
             self._times.pop(address, None)
             vmm.emulate_store(found.gpa)
         elif not write or self._reached(address) or _crosses(instruction, linear):

@@ -38,6 +38,7 @@ class UnitBuilder:
         self._exits: list[Exit] = []
         self._starts: dict[int, int] = {}
         self.shadow = False
+        self.flags_in_rax = False
         self.instructions = 0
         self._indirect_entry()
         self._body = self.address
@@ -57,7 +58,8 @@ class UnitBuilder:
     def raw(self, code: bytes, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit one instruction; with it `units` guest instructions retire. Returns its address."""
         at = self.address
-        self._marks.append(Mark(at, self.guest, saved, shadow=self.shadow))
+        in_rax = self.flags_in_rax
+        self._marks.append(Mark(at, self.guest, saved, shadow=self.shadow, flags_in_rax=in_rax))
         self._append(code, units)
         return at
 
@@ -65,9 +67,7 @@ class UnitBuilder:
         self._code += code
         self._time += bytes([units]) + bytes(len(code) - 1)
 
-    def emit(
-        self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()
-    ) -> int:
+    def emit(self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit the template `text` patched with `value`; otherwise as `raw`."""
         return self.raw(template(text).at(self.address, _STATE, value), units, saved)
 
@@ -106,7 +106,11 @@ class UnitBuilder:
         rip, saved = self._start, (RAX, RCX)
         steps: list[tuple[str, int, int]] = []  # text, value, bias of RCX before it
         if fits_signed(-rip & _MASK) and fits_signed(rip):
-            steps = [("lea rcx, [rcx + #]", -rip, 0), ("", 0, -rip), ("lea rcx, [rcx + #]", rip, -rip)]
+            steps = [
+                ("lea rcx, [rcx + #]", -rip, 0),
+                ("", 0, -rip),
+                ("lea rcx, [rcx + #]", rip, -rip),
+            ]
         else:
             wide, add = "movabs rax, #", "lea rcx, [rcx + rax]"
             steps = [(wide, -rip, 0), (add, 0, 0), ("", 0, -rip), (wide, rip, -rip), (add, 0, -rip)]

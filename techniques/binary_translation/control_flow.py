@@ -12,9 +12,7 @@ from iced_x86 import FlowControl, Instruction, MemorySizeExt, Mnemonic, OpKind, 
 from techniques.binary_translation.builder import RAX, RCX, UnitBuilder, fits_signed
 from techniques.binary_translation.copying import load_rcx
 
-_LOOPS = frozenset(
-    {Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE, Mnemonic.JRCXZ, Mnemonic.JECXZ}
-)
+_LOOPS = frozenset({Mnemonic.LOOP, Mnemonic.LOOPE, Mnemonic.LOOPNE, Mnemonic.JRCXZ, Mnemonic.JECXZ})
 _NEAR = (OpKind.NEAR_BRANCH64,)
 _JUMP_BYTES = 5
 
@@ -29,8 +27,10 @@ def is_far(instruction: Instruction) -> bool:
     if instruction.flow_control == FlowControl.RETURN:
         return instruction.mnemonic != Mnemonic.RET or _operand_bytes(instruction) != 8
     if instruction.flow_control in (FlowControl.INDIRECT_BRANCH, FlowControl.INDIRECT_CALL):
-        return _operand_bytes(instruction) != 8 or instruction.is_jmp_far_indirect or (
-            instruction.is_call_far_indirect
+        return (
+            _operand_bytes(instruction) != 8
+            or instruction.is_jmp_far_indirect
+            or (instruction.is_call_far_indirect)
         )
     return instruction.op0_kind not in _NEAR
 
@@ -59,7 +59,7 @@ def _jump(builder: UnitBuilder, instruction: Instruction, code: bytes) -> None:
 def _conditional(builder: UnitBuilder, instruction: Instruction, code: bytes) -> None:
     target, following = instruction.near_branch_target, instruction.next_ip
     if instruction.mnemonic in _LOOPS:
-        prefix = code[: -2]
+        prefix = code[:-2]
         builder.raw(prefix + code[-2:-1] + bytes([_JUMP_BYTES]), 1)
         builder.guest = following
         builder.jump(following, 0)

@@ -64,7 +64,9 @@ def _segment_register(name: str) -> Handler:
 def smsw(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
     """SMSW."""
     value = vmm.cpu.cr(0)
-    _store(vmm, instruction, value if instruction.op0_kind == OpKind.REGISTER else value & 0xFFFF, 2)
+    _store(
+        vmm, instruction, value if instruction.op0_kind == OpKind.REGISTER else value & 0xFFFF, 2
+    )
     vmm.complete(instruction)
 
 

@@ -35,12 +35,14 @@ STATE_FIELDS: dict[str, int] = {
     "cs": 0xB8,
     "ss": 0xC0,
     "iopl": 0xC8,
+    "requests": 0xD0,
 }
 """Offsets on the state page.
 
 `gprN`: register N, saved while translated code uses it for itself. `interrupts`: what to add to flags
 with IF set to have the guest's own IF: 0, or -0x200. `iopl`: the same for IOPL. `pending`: not 0 while
-an interrupt waits for IF. The others are the guest's registers of that name.
+an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. The others
+are the guest's registers of that name.
 """
 
 

@@ -54,9 +54,9 @@ def _move_rule(instruction: Instruction) -> Translate | None:
         return _from_control
     if source in _SHOWN:
         return _from_segment
-    moves_to_system = (
-        RegisterExt.is_cr(target) or RegisterExt.is_dr(target) or target in _SEGMENTS
-    )
+    if target == Register.CR8:
+        return _to_priority
+    moves_to_system = RegisterExt.is_cr(target) or RegisterExt.is_dr(target) or target in _SEGMENTS
     return _callout if moves_to_system or RegisterExt.is_dr(source) else None
 
 
@@ -113,6 +113,28 @@ def _popf(builder: UnitBuilder, instruction: Instruction) -> bool:
     return True
 
 
+def _to_priority(builder: UnitBuilder, instruction: Instruction) -> bool:
+    """MOV to CR8 of a legal value, while no interrupt waits that a lower priority might admit."""
+    saved = (0, 1)
+    builder.emit("mov {gpr0}, rax")
+    builder.emit("mov {gpr1}, rcx")
+    builder.emit(f"mov rcx, {_REGISTERS[RegisterExt.number(instruction.op1_register)]}")
+    builder.emit("lahf", saved=saved)
+    builder.emit("seto al", saved=saved)
+    builder.flags_in_rax = True
+    for check in ("test rcx, -16", "cmp {requests}, 0"):
+        builder.emit(check, saved=saved)
+        builder.raw(b"\x74\x02", saved=saved)  # jz over the callout
+        builder.callout(Kind.EMULATE, instruction, saved)
+    builder.emit("mov {cr8}, rcx", saved=saved)
+    builder.emit("add al, 0x7f", saved=saved)
+    builder.flags_in_rax = False
+    builder.emit("sahf", saved=saved)
+    builder.emit("mov rcx, {gpr1}", saved=saved)
+    builder.emit("mov rax, {gpr0}", units=1, saved=saved)
+    return True
+
+
 def _from_control(builder: UnitBuilder, instruction: Instruction) -> bool:
     target = RegisterExt.number(instruction.op0_register)
     field = _CONTROL[instruction.op1_register]
@@ -149,7 +171,17 @@ def _store16(memory: MemoryOperand, scratch: Any) -> Instruction:
     return Instruction.create_mem_reg(Code.MOV_RM16_R16, memory, low)
 
 
-_REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{n}" for n in range(8, 16)))
+_REGISTERS = (
+    "rax",
+    "rcx",
+    "rdx",
+    "rbx",
+    "rsp",
+    "rbp",
+    "rsi",
+    "rdi",
+    *(f"r{n}" for n in range(8, 16)),
+)
 
 
 def _narrow(number: int, size: str) -> str:
@@ -172,7 +204,9 @@ def _named(names: str) -> frozenset[int]:
     return frozenset(getattr(Mnemonic, name) for name in names.split())
 
 
-TRANSFERS = _named("IRET IRETD IRETQ RETF SYSRET SYSRETQ SYSEXIT SYSEXITQ SYSCALL INT INT3 INT1 HLT JMP CALL RET")
+TRANSFERS = _named(
+    "IRET IRETD IRETQ RETF SYSRET SYSRETQ SYSEXIT SYSEXITQ SYSCALL INT INT3 INT1 HLT JMP CALL RET"
+)
 """Callouts after which control seldom goes on behind the instruction."""
 
 CALLOUTS = TRANSFERS | _named(
@@ -181,7 +215,6 @@ CALLOUTS = TRANSFERS | _named(
     "CLAC STAC"
 )
 """What the VMM performs; of JMP, CALL and RET the far forms only."""
-
 
 
 def holds_off_interrupts(instruction: Instruction) -> bool:

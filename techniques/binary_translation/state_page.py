@@ -8,6 +8,7 @@ from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.virtual_cpu import IF, VirtualCpu
 
 _INTERRUPTS, _IOPL = STATE_FIELDS["interrupts"], STATE_FIELDS["iopl"]
+_CR8 = STATE_FIELDS["cr8"]
 _MASK = (1 << 64) - 1
 
 
@@ -28,6 +29,10 @@ class StatePage:
         self._held["iopl"] = iopl = self._cache.read_state(_IOPL)
         self._cpu.interrupts = not added
         self._cpu.iopl = iopl >> 12 & 3
+        priority = self._cache.read_state(_CR8)
+        if priority != self._held.get("cr8"):
+            self._held["cr8"] = priority
+            self._platform.apic.task_priority = priority << 4
 
     def store(self) -> None:
         """Translated code is about to run: give it the virtual CPU's registers."""
@@ -36,6 +41,7 @@ class StatePage:
             "interrupts": 0 if cpu.interrupts else -IF & _MASK,
             "iopl": cpu.iopl << 12,
             "pending": int(self._platform.apic.deliverable),
+            "requests": self._platform.apic.pending_class,
             "cr0": cpu.control[0],
             "cr2": cpu.control[2],
             "cr3": cpu.control[3],

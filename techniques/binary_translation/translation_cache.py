@@ -23,7 +23,9 @@ _MISS_STUB = b"\x0f\x0b"
 class TranslationCache:
     """`size` bytes of code at REGION + CACHE, whose region starts at machine address `machine_base`."""
 
-    def __init__(self, machine: Machine, counters: counted.Counts, machine_base: int, size: int) -> None:
+    def __init__(
+        self, machine: Machine, counters: counted.Counts, machine_base: int, size: int
+    ) -> None:
         self._memory = machine.memory
         self._counts = counters
         self._offset = machine_base - REGION  # from linear to machine addresses

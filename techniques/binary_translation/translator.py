@@ -46,7 +46,9 @@ class Source:
 
     def entry(self, table: int, index: int) -> int:
         """Entry `index` of the guest's page table in frame `table`."""
-        return self._memory.read64(table << 12 | index << 3) if table << 12 < self._memory.size else 0
+        return (
+            self._memory.read64(table << 12 | index << 3) if table << 12 < self._memory.size else 0
+        )
 
     def read(self, frame: int, offset: int, size: int) -> bytes:
         """`size` bytes of a frame."""
@@ -123,7 +125,10 @@ class Translator:
         found = sensitive.rule(instruction)
         if found is not None:
             return found(builder, instruction)
-        if instruction.flow_control in _VIRTUALIZATION or instruction.mnemonic in sensitive.UNDEFINED:
+        if (
+            instruction.flow_control in _VIRTUALIZATION
+            or instruction.mnemonic in sensitive.UNDEFINED
+        ):
             builder.raw(_UNDEFINED, 1)
             return False
         copy(builder, instruction, code)
@@ -138,7 +143,9 @@ def needs_more(code: bytes, rip: int) -> bool:
     if len(code) >= LONGEST:
         return False
     decoder = Decoder(64, code, ip=rip)
-    return decoder.decode().code == Code.INVALID and decoder.last_error == DecoderError.NO_MORE_BYTES
+    return (
+        decoder.decode().code == Code.INVALID and decoder.last_error == DecoderError.NO_MORE_BYTES
+    )
 
 
 def _extent(

@@ -25,6 +25,7 @@ class Mark:
 
     `rip` is the guest's RIP; None: it is in RCX, less `bias`. `saved` names the general registers
     whose guest values are on the state page. `shadow`: the guest's last instruction holds off interrupts.
+    `flags_in_rax`: AH holds the arithmetic flags as LAHF stores them, AL is OF.
     """
 
     address: int
@@ -32,6 +33,7 @@ class Mark:
     saved: tuple[int, ...] = ()
     bias: int = 0
     shadow: bool = False
+    flags_in_rax: bool = False
 
 
 @dataclass(eq=False, slots=True)

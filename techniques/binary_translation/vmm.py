@@ -34,6 +34,7 @@ from techniques.technique import GuestError
 
 _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
 _MASK = (1 << 64) - 1
+_ARITHMETIC = 0x8D5
 POLICY = Knob(
     "shadow.policy",
     "trace",
@@ -136,6 +137,8 @@ class BinaryTranslation(DeprivilegingVmm):
         if rip is None:
             rip = int(registers.gpr[1]) - mark.bias & _MASK
         registers.rip = rip
+        if mark.flags_in_rax:
+            registers.rflags = registers.rflags & ~_ARITHMETIC | _flags(int(registers.gpr[0]))
         for number in mark.saved:
             registers.gpr[number] = self.page.saved(number)
         registers.sti_shadow = mark.shadow
@@ -249,6 +252,11 @@ class BinaryTranslation(DeprivilegingVmm):
         """The VMM has stored to guest memory."""
         super().memory_written(gpa, size)
         self.frames.written(gpa, size)
+
+
+def _flags(rax: int) -> int:
+    """The arithmetic flags that LAHF and SETO AL left in RAX."""
+    return rax >> 8 & 0xD5 | (rax & 1) << 11
 
 
 def _body(unit: Unit | None) -> int:
