@@ -11,9 +11,10 @@ import pandas as pd
 
 from hardware_model import presets
 from hardware_model.presets import DEFAULT, Preset
-from results import cycles, reader
+from results import cycles, reader, uncertainty
 from results.applicability import inapplicable
 from results.cell import IDENTITY, NATIVE
+from results.cycles import Amounts
 from results.errors import ResultsError
 from results.finished import OK, SKIPPED
 from results.manifest import Manifest
@@ -61,6 +62,19 @@ class Run:
         """Cycles over native: one row per equivalent cell, with `cycles`, `native` and `ratio`."""
         loaded = _preset(preset)
         return cycles.ratios(self.costed_on(loaded).valid_counters(), loaded)
+
+    def intervals(self, preset: str | PathLike[str] = DEFAULT, level: float = 0.9) -> pd.DataFrame:
+        """`ratio` with `low` and `high`, which hold it for a share `level` of sampled costs."""
+        loaded = _preset(preset)
+        return uncertainty.intervals(self._amounts(loaded), loaded, level=level)
+
+    def winners(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
+        """The `probability` that a cell has the fewest cycles of its workload, native aside."""
+        loaded = _preset(preset)
+        return uncertainty.winners(self._amounts(loaded), loaded)
+
+    def _amounts(self, preset: Preset) -> Amounts:
+        return cycles.amounts(self.costed_on(preset).valid_counters())
 
     def costed_on(self, preset: Preset | str | PathLike[str]) -> Run:
         """The run, in which cells that the preset cannot price are skipped, with the reason."""

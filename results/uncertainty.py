@@ -35,7 +35,7 @@ def sample(preset: Preset, samples: int = SAMPLES, seed: int = SEED) -> Matrix:
 def intervals(
     amounts: Amounts, preset: Preset, *, level: float = 0.9, samples: int = SAMPLES
 ) -> pd.DataFrame:
-    """Cycles over native for each cell that has a native one.
+    """Cycles over native for each cell whose native one took any.
 
     Columns: those of the cell, `ratio` at the preset's values, and `low` and `high`, between which
     the ratio lies in a share `level` of the samples.
@@ -43,7 +43,7 @@ def intervals(
     at_value = costs.totals(amounts.values, costs.vector(preset))
     drawn = costs.totals(amounts.values, sample(preset, samples))
     base = _native_positions(amounts.cells)
-    has = base >= 0
+    has = (base >= 0) & (at_value[base] > 0)
     ratios = drawn[:, has] / drawn[:, base[has]]
     bounds = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], axis=0)
     table = amounts.cells[has].reset_index(drop=True)

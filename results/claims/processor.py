@@ -18,6 +18,7 @@ from results.finished import DIVERGED, OK
 
 _TIE = 0.02
 _NEAR_NATIVE = 1.25
+_FORK = "kernel/fork-wait"
 
 
 def virtualizable(evidence: Evidence) -> Finding:
@@ -101,6 +102,7 @@ def generations(evidence: Evidence) -> Finding:
         hardware = _best_hardware(evidence, preset)
         for technique in (hardware, *rivals):
             numbers[f"{preset}: {technique}"] = round(evidence.mean(technique, preset, kernel), 3)
+    numbers |= _fork(evidence, rivals)
     early = evidence.mean("hvm-shadow", FIRST, kernel)
     late = evidence.mean("hvm-ept", LAST, kernel)
     slow_early = early > min(evidence.mean(rival, FIRST, kernel) for rival in rivals)
@@ -117,6 +119,15 @@ def generations(evidence: Evidence) -> Finding:
         f"and hvm-ept {late:.2f} × on {LAST}"
     )
     return Finding(verdict, why, numbers, tuple(kernel))
+
+
+def _fork(evidence: Evidence, rivals: list[str]) -> dict[str, float | str]:
+    """The page-table work of a fork on the first generation."""
+    table = evidence.ratios(FIRST)
+    if _FORK not in table.index:
+        return {}
+    ratios = table[["hvm-shadow", *rivals]].loc[[_FORK]].to_dict("records")[0]
+    return {f"{FIRST}, {_FORK}: {name}": round(ratio, 2) for name, ratio in ratios.items()}
 
 
 def _best_hardware(evidence: Evidence, preset: str) -> str:

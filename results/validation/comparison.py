@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from math import nan, prod
+from math import nan
 from typing import Any
 
 import pandas as pd
 
 from results import published
+from results.calibration.figures import geometric_mean
 from results.cell import NATIVE
 from results.run import Run
 from results.validation.experiments import BY_TECHNIQUE, CANNOT_RUN, EXPERIMENTS, Experiment
-from results.validation.measured import Measured
+from results.validation.measured import Measured, Pair
 
 PREDICTED, BASELINE, PENDING, CANNOT = "predicted", "baseline", "pending", "cannot run"
 _TIE = 0.05
@@ -104,33 +105,25 @@ def _expected(experiment: Experiment, value: float, unit: str, native: float | N
 def _predict(
     experiment: Experiment, measured: Measured, technique: str, preset: str
 ) -> _Prediction:
+    base = "hvm-shadow" if experiment.quantity == "gain" else NATIVE
     values = []
     for workload in experiment.workloads:
-        base = "hvm-shadow" if experiment.quantity == "gain" else NATIVE
-        found = measured.cycles(workload, technique, preset)
-        reference = measured.cycles(workload, base, preset)
-        if found is None or reference is None:
-            missing = technique if found is None else base
-            return _Prediction(PENDING, reason=measured.why_not(workload, missing))
-        values.append(_quantity(experiment, measured, workload, preset, found, reference))
-    value = max(values) if experiment.quantity == "gain" else prod(values) ** (1 / len(values))
+        pair = measured.pair(workload, technique, base, preset)
+        if pair is None:
+            why = measured.why_not(workload, technique, base, preset)
+            return _Prediction(PENDING, reason=why)
+        values.append(_quantity(experiment, pair))
+    value = max(values) if experiment.quantity == "gain" else geometric_mean(values)
     return _Prediction(PREDICTED, value, experiment.differs)
 
 
-def _quantity(
-    experiment: Experiment,
-    measured: Measured,
-    workload: str,
-    preset: str,
-    found: float,
-    reference: float,
-) -> float:
+def _quantity(experiment: Experiment, pair: Pair) -> float:
     if experiment.quantity == "gain":
-        return 100 * (reference / found - 1)
+        return 100 * (pair.base / pair.found - 1)
     if experiment.quantity == "times native":
-        return found / reference
-    operations = measured.operations(workload, preset, experiment.operation)
-    return found / operations if operations else nan
+        return pair.found / pair.base
+    operations = pair.operations(experiment.operation)
+    return pair.found / operations if operations else nan
 
 
 def _row(quantity: str, prediction: _Prediction, expected: float) -> dict[str, object]:

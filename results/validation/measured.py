@@ -3,57 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from hardware_model import presets
 from hardware_model.cost_table import KEYS
+from hardware_model.preset_schema import lacks_ept, needs_ept
+from hardware_model.presets import Preset
 from results import costs, cycles
-from results.cell import NATIVE
 from results.run import Run
+
+_SIZES = ("small", "standard", "large")
+_EPT = np.array([needs_ept(key) for key in KEYS])
+_Condition = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A cell's cycles, those of the cell it is compared with, and the latter's amounts by cost."""
+
+    found: float
+    base: float
+    base_amounts: costs.Matrix
+
+    def operations(self, cost: str) -> float:
+        """Events of a cost in the cell compared with."""
+        return float(self.base_amounts[KEYS.index(cost)])
 
 
 class Measured:
-    """Cells of runs.
-
-    A cell counted with the preset's own geometry is preferred to any other, then a larger size to a
-    smaller one; a pair to be compared must agree in both, so `condition` picks them for all.
-    """
+    """Equivalent cells of runs, with default knobs."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
-        self._amounts = [cycles.amounts(run.valid_counters()) for run in runs]
+        self._cells: dict[tuple[str, str], dict[_Condition, costs.Matrix]] = {}
+        for run in runs:
+            amounts = cycles.amounts(run.valid_counters())
+            for place, cell in enumerate(amounts.cells.to_dict("records")):
+                if cell["knobs"] == "{}":
+                    found = self._cells.setdefault((cell["workload"], cell["technique"]), {})
+                    found[cell["geometry"], cell["size"]] = np.asarray(amounts.values[place])
 
-    def cycles(self, workload: str, technique: str, preset: str) -> float | None:
-        """Cycles of the region of interest; None when no equivalent cell was run."""
-        found = self._find(workload, technique, preset)
-        if found is None:
+    def pair(self, workload: str, technique: str, base: str, preset: str) -> Pair | None:
+        """A cell and the cell of `base` of the same geometry and size; None when there is none.
+
+        A pair counted with the preset's own geometry is preferred to any other, then a larger size
+        to a smaller one.
+        """
+        found = self._cells.get((workload, technique), {})
+        bases = self._cells.get((workload, base), {})
+        common = sorted(found.keys() & bases.keys(), key=lambda c: _rank(c, preset))
+        prices = _preset(preset)
+        if not common or (lacks_ept(prices.vmx) and found[common[-1]][_EPT].any()):
             return None
-        return float(costs.totals(found, costs.vector(presets.load(preset)))[0])
+        amounts = found[common[-1]], bases[common[-1]]
+        cell, other = costs.totals(np.stack(amounts), costs.vector(prices))
+        return Pair(float(cell), float(other), amounts[1])
 
-    def operations(self, workload: str, preset: str, operation: str) -> float | None:
-        """Events of the cost `operation` in the native cell."""
-        found = self._find(workload, NATIVE, preset)
-        return None if found is None else float(found[0, KEYS.index(operation)])
+    def why_not(self, workload: str, technique: str, base: str, preset: str) -> str:
+        """Why there is no pair, in a few words."""
+        for name in (technique, base):
+            if (workload, name) not in self._cells:
+                return self._why_no_cell(workload, name)
+        if lacks_ept(_preset(preset).vmx):
+            return f"{technique} × {workload} used EPT, which {preset} does not have"
+        return f"{technique} and {base} did not run {workload} with the same geometry and size"
 
-    def why_not(self, workload: str, technique: str) -> str:
-        """Why there is no cell, in a few words."""
+    def _why_no_cell(self, workload: str, technique: str) -> str:
         for run in self._runs:
-            rows = run.runs[
-                (run.runs["workload"] == workload) & (run.runs["technique"] == technique)
-            ]
-            for row in rows.to_dict("records"):
+            of_cell = (run.runs["workload"] == workload) & (run.runs["technique"] == technique)
+            for row in run.runs[of_cell].to_dict("records"):
                 return f"{technique} × {workload} is {row['status']}: {row['reason']}"
         return f"the folder holds no cell {technique} × {workload}"
 
-    def _find(self, workload: str, technique: str, preset: str) -> costs.Matrix | None:
-        """The amounts of the one cell, as a matrix of one row."""
-        best: costs.Matrix | None = None
-        for amounts in self._amounts:
-            cells = amounts.cells
-            chosen = (cells["workload"] == workload) & (cells["technique"] == technique)
-            for place in np.flatnonzero(chosen & (cells["knobs"] == "{}")):
-                if cells["geometry"].iloc[place] == preset:
-                    return np.asarray(amounts.values[place : place + 1])
-                best = np.asarray(amounts.values[place : place + 1])
-        return best
+
+def _rank(condition: _Condition, preset: str) -> tuple[bool, int]:
+    geometry, size = condition
+    return geometry == preset, _SIZES.index(size)
+
+
+@cache
+def _preset(name: str) -> Preset:
+    return presets.load(name)

@@ -57,11 +57,18 @@ def _counters() -> Rows:
     ]
 
 
+def _claims() -> Rows:
+    from results.claims.catalogue import CLAIMS
+
+    return [{"claim": str(claim.number), "statement": claim.statement} for claim in CLAIMS]
+
+
 _KINDS: dict[str, Callable[[], Rows]] = {
     "techniques": _techniques,
     "workloads": _workloads,
     "presets": _presets,
     "counters": _counters,
+    "claims": _claims,
 }
 
 
@@ -69,7 +76,7 @@ _KINDS: dict[str, Callable[[], Rows]] = {
 @click.argument("kind", type=click.Choice(list(_KINDS)), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(kind: str | None, as_json: bool) -> None:
-    """List techniques, workloads, presets or counters (all of them by default)."""
+    """List techniques, workloads, presets, counters or claims (all of them by default)."""
     listed = {name: _KINDS[name]() for name in ([kind] if kind else _KINDS)}
     if as_json:
         click.echo(json.dumps(listed[kind] if kind else listed, indent=1))
