@@ -26,6 +26,7 @@ from hardware_model.executor.intrinsics import (
     store8,
     view_of,
 )
+from hardware_model.executor.profile import cut_block
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.mmu import access
 from hardware_model.mmu.state import Status
@@ -120,6 +121,21 @@ def exit_from_access(w, mmu, code, va, kind, ra):
 
 
 @inner
+def fetch_only_when_reached(w, va):
+    """The engine translates ahead into the next page: a fault there counts only when execution gets there.
+
+    A block that cannot be translated whole is executed one instruction at a time, so that the fault comes at the
+    instruction that really crosses. Does not return to the caller unless that is the one at hand.
+    """
+    pc = load64(word(w, W.ENV) + U(L.ENV_EIP))
+    if (va & PAGE) == (pc & PAGE) or word(w, W.STEPPING) == pc + U(1):
+        set_word(w, W.STEPPING, U(0))
+        return
+    set_word(w, W.STEPPING, pc + U(1))
+    cut_block(w, pc, U(1))
+
+
+@inner
 def miss(cpu, va, kind, index, probe, ra):
     w = load64(cpu + U(L.CPU_STATE_WORDS))
     if word(w, W.MODE) == U(W.Mode.POWER_ON):
@@ -142,6 +158,8 @@ def miss(cpu, va, kind, index, probe, ra):
             exit_from_access(w, mmu, U(W.Intercept.DEVICE_ACCESS), va, kind, ra)
     if probe:
         return False
+    if kind == FETCH and ra == U(0):
+        fetch_only_when_reached(w, va)
     if status == Status.PAGE_FAULT:
         set_word(w, W.FAULT_ADDRESS, va)
         if kind == FETCH and ra == U(0):

@@ -69,7 +69,8 @@ WORDS = 512
     RETIRE_INDEX,  # index in its block of the instruction of the last event
     INSTRUCTION_LENGTH,  # bytes of that instruction
     INSTRUCTION_PC,  # where it starts
-) = range(64, 73)
+    STEPPING,  # 1 + where a single instruction was asked for because its block reaches an unmapped page
+) = range(64, 74)
 
 # Modes and lines.
 (
