@@ -7,6 +7,7 @@ from __future__ import annotations
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
+from hardware_model.executor.corrections import record_completion
 from hardware_model.executor.intrinsics import (
     call_event,
     call_pp,
@@ -22,7 +23,6 @@ from hardware_model.executor.memory_access import (
     mmu_state,
 )
 from hardware_model.executor.operands import memory_address, modrm_registers
-from hardware_model.executor.profile import record_completion
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.mmu import invalidation
 from hardware_model.native import inner

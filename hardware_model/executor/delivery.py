@@ -9,8 +9,8 @@ from __future__ import annotations
 from hardware_model import counters
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
+from hardware_model.executor.corrections import record_completion
 from hardware_model.executor.intrinsics import call_p, call_pii, load64, store32, store64
-from hardware_model.executor.profile import record_completion
 from hardware_model.executor.state import U, count, set_word, word
 from hardware_model.native import inner
 

@@ -21,11 +21,12 @@ from hardware_model.executor import block_entry, build
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.build import UnsupportedEngine
+from hardware_model.executor.corrections import CORRECTIONS
 from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
 from hardware_model.executor.intercepts import on_interrupt
 from hardware_model.executor.memory_access import on_tlb_miss
 from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
-from hardware_model.executor.profile import CORRECTIONS, SLOT_WORDS
+from hardware_model.executor.profile import SLOT_WORDS
 from hardware_model.executor.registers import Registers, RflagsAccess
 from hardware_model.vectors import EXCEPTION_VECTORS
 

@@ -15,6 +15,7 @@ from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import instruction_start
+from hardware_model.executor.corrections import rewind
 from hardware_model.executor.intrinsics import (
     address_of,
     call_event,
@@ -26,7 +27,7 @@ from hardware_model.executor.intrinsics import (
     store64,
 )
 from hardware_model.executor.operands import code_byte, load_code
-from hardware_model.executor.profile import request_interrupt, rewind
+from hardware_model.executor.profile import request_interrupt
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.executor.vmx_exit import NO_EXIT, vm_exit
 from hardware_model.executor.vmx_exits import breakpoint_in_vmx, intercepted_in_vmx

@@ -33,6 +33,7 @@ from hardware_model.executor.blocks import (
     repeat_mask,
     units_before,
 )
+from hardware_model.executor.corrections import SLOT_BYTES, rewind
 from hardware_model.executor.intrinsics import (
     address_of,
     call_event,
@@ -50,7 +51,6 @@ from hardware_model.executor.state import U, set_word, word
 from hardware_model.native import callback, inner
 
 SLOT_WORDS = 8
-SLOT_BYTES = U(64)
 (
     SLOT_RUNS,
     SLOT_PC,
@@ -67,10 +67,6 @@ ATTENTION_REPEAT = U(4)
 ATTENTION_REPEAT_ECX = U(8)
 ATTENTION_RING0 = U(16)
 ATTENTION_INSIDE = U(32)
-CORRECTIONS = (
-    1 << 16
-)  # pairs of words: key (slot index << 11 | what << 10 | instruction) + 1, times
-ABORTED, COMPLETED = U(0), U(1)
 
 
 @inner
@@ -118,56 +114,6 @@ def new_slot(w, tb):
     store64(slot + U(8 * SLOT_FLAGS), load32(tb + U(L.TB_FLAGS)) | (units << U(32)))
     store64(tb + U(L.TB_ORIGINAL), slot)
     return slot
-
-
-@inner
-def record(w, slot, index, what):
-    """Count, for the block of `slot`: it was left before instruction `index` retired (ABORTED), or that one instruction
-    was completed by the event layer on the processor's behalf (COMPLETED)."""
-    number = (slot - word(w, W.SLOTS)) // SLOT_BYTES
-    key = ((number << U(11)) | (what << U(10)) | U(index)) + U(1)
-    table = word(w, W.CORRECTIONS)
-    i = (key * U(0x9E3779B97F4A7C15)) >> U(48)
-    while True:
-        at = table + i * U(16)
-        seen = load64(at)
-        if seen == key or seen == U(0):
-            store64(at, key)
-            store64(at + U(8), load64(at + U(8)) + U(1))
-            return
-        i = (i + U(1)) & U(CORRECTIONS - 1)
-
-
-@inner
-def rewind(w, pc):
-    """Take back what the clock was given for the part of the current block from `pc` on.
-
-    Leaves RETIRE_INDEX, INSTRUCTION_PC and INSTRUCTION_LENGTH for the event at `pc`. A block that
-    completed is left alone.
-    """
-    tb = word(w, W.CURRENT_TB)
-    set_word(w, W.CURRENT_TB, U(0))
-    if tb == U(0):
-        set_word(w, W.INSTRUCTION_PC, pc)
-        set_word(w, W.INSTRUCTION_LENGTH, U(0))
-        return
-    set_word(w, W.LAST_TB, tb)
-    index, following = instruction_index(tb, pc)
-    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
-    set_word(w, W.INSTRUCTION_PC, pc)
-    set_word(w, W.INSTRUCTION_LENGTH, following - pc if index < n else U(0))
-    set_word(w, W.RETIRE_INDEX, U(index))
-    if index < n:
-        units = units_before(w, tb, n) - units_before(w, tb, index)
-        set_word(w, W.CLOCK, word(w, W.CLOCK) - units)
-        record(w, load64(tb + U(L.TB_ORIGINAL)), U(index), ABORTED)
-
-
-@inner
-def record_completion(w):
-    """The instruction of the last event was completed by the event layer: it counts as executed."""
-    block = word(w, W.LAST_TB)
-    record(w, load64(block + U(L.TB_ORIGINAL)), word(w, W.RETIRE_INDEX), COMPLETED)
 
 
 @inner
