@@ -38,12 +38,14 @@ def seen(run: Run) -> dict[str, Any]:
     }
 
 
-def differences(text: str, **rest: Any) -> list[str]:
+def differences(text: str, knobs: dict[str, Any] | None = None, **rest: Any) -> list[str]:
     """What a guest sees differently when it is translated; empty if nothing."""
     native = seen(boot_native(SmallGuest(text, **rest)).run(BUDGET))
-    translated = seen(boot_translated(SmallGuest(text, **rest))[0].run(BUDGET))
+    translated = seen(boot_translated(SmallGuest(text, **rest), **(knobs or {}))[0].run(BUDGET))
     return [
-        name if name == "memory" else f"{name}: {native[name]} natively, {translated[name]} translated"
+        name
+        if name == "memory"
+        else f"{name}: {native[name]} natively, {translated[name]} translated"
         for name in native
         if native[name] != translated[name]
     ]
@@ -53,8 +55,10 @@ def differences(text: str, **rest: Any) -> list[str]:
 def translated() -> Callable[..., tuple[Run, BinaryTranslation]]:
     """Runs a small guest translated, to its end, which must be guest status 0 and as natively."""
 
-    def run(text: str, knobs: dict[str, Any] | None = None, **rest: Any) -> tuple[Run, BinaryTranslation]:
-        assert differences(text, **rest) == []
+    def run(
+        text: str, knobs: dict[str, Any] | None = None, **rest: Any
+    ) -> tuple[Run, BinaryTranslation]:
+        assert differences(text, knobs, **rest) == []
         result, vmm = boot_translated(SmallGuest(text, **rest), **(knobs or {}))
         result.run(BUDGET)
         assert result.platform.exit_port.status == 0

@@ -13,9 +13,36 @@ REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", *(f"r{n}" for n in range(
 NARROW = {"rax": "eax", "rbx": "ebx", "rcx": "ecx", "rdx": "edx", "rsi": "esi", "rdi": "edi"}
 ALU = ("add", "sub", "and", "or", "xor", "cmp", "test", "adc", "sbb", "mov", "imul", "xchg")
 UNARY = ("inc", "dec", "neg", "not", "shl", "shr", "sar", "rol", "bswap")
-CONDITIONS = ("o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g")
+CONDITIONS = (
+    "o",
+    "no",
+    "b",
+    "ae",
+    "e",
+    "ne",
+    "be",
+    "a",
+    "s",
+    "ns",
+    "p",
+    "np",
+    "l",
+    "ge",
+    "le",
+    "g",
+)
 SELECTORS = (0x08, 0x10, 0x23, 0x2B, 0x30, 0x41, 0x49, 0x50, 0x09, 0x11, 0x00, 0x7B, 0x14)
-MSRS = (0xC0000080, 0xC0000081, 0xC0000082, 0xC0000084, 0xC0000100, 0xC0000101, 0xC0000102, 0x1B, 0x277)
+MSRS = (
+    0xC0000080,
+    0xC0000081,
+    0xC0000082,
+    0xC0000084,
+    0xC0000100,
+    0xC0000101,
+    0xC0000102,
+    0x1B,
+    0x277,
+)
 FLAGS = 0x244CD5  # ID AC NT and what POPF always loads, less IF
 
 
@@ -58,7 +85,9 @@ def _alu(p: Program, depth: int) -> str:
 
 def _unary(p: Program, depth: int) -> str:
     operation, operand = p.random.choice(UNARY), p.register()
-    return f"{operation} {operand}" + (f", {p.random.randrange(64):#x}" if operation[0] in "sr" else "")
+    return f"{operation} {operand}" + (
+        f", {p.random.randrange(64):#x}" if operation[0] in "sr" else ""
+    )
 
 
 def _constant(p: Program, depth: int) -> str:
@@ -70,12 +99,19 @@ def _store(p: Program, depth: int) -> str:
 
 
 def _rip_relative(p: Program, depth: int) -> str:
-    texts = ("mov {r}, [rip + pool]", "lea {r}, [rip + pool]", "add {r}, [rip + pool]", "movzx {r}, byte ptr [rip + pool]")
+    texts = (
+        "mov {r}, [rip + pool]",
+        "lea {r}, [rip + pool]",
+        "add {r}, [rip + pool]",
+        "movzx {r}, byte ptr [rip + pool]",
+    )
     return p.random.choice(texts).format(r=p.register())
 
 
 def _store_beside_code(p: Program, depth: int) -> str:
-    text = p.random.choice(("mov [rip + pool], {r}", "add [rip + pool], {r}", "movups [rip + pool], xmm0"))
+    text = p.random.choice(
+        ("mov [rip + pool], {r}", "add [rip + pool], {r}", "movups [rip + pool], xmm0")
+    )
     return text.format(r=p.register())
 
 
@@ -115,7 +151,9 @@ def _call(p: Program, depth: int) -> str:
 
 def _indirect_call(p: Program, depth: int) -> str:
     function, over, register = p.label(), p.label(), p.register()
-    call = p.random.choice((f"call {register}", f"mov [rbp + 0xf00], {register}\ncall qword ptr [rbp + 0xf00]"))
+    call = p.random.choice(
+        (f"call {register}", f"mov [rbp + 0xf00], {register}\ncall qword ptr [rbp + 0xf00]")
+    )
     return f"lea {register}, [rip + {function}]\n{call}\njmp {over}\n{function}:\n{p.block(depth)}\nret\n{over}:"
 
 
@@ -178,7 +216,14 @@ def _fault(p: Program, depth: int) -> str:
 
 def _string(p: Program, depth: int) -> str:
     texts = (
-        "rep stosb", "rep movsb", "rep stosq", "repe cmpsb", "repne scasb", "lodsq", "movsq", "stosd",
+        "rep stosb",
+        "rep movsb",
+        "rep stosq",
+        "repe cmpsb",
+        "repne scasb",
+        "lodsq",
+        "movsq",
+        "stosd",
     )
     return (
         f"mov rdi, rbp\nlea rsi, [rbp + 0x100]\nmov ecx, {p.random.randrange(20)}\n"

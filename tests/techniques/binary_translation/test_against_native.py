@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.techniques.binary_translation.conftest import differences
 from tests.techniques.binary_translation.sequences import program
+
+import techniques
+import workloads
 
 REGRESSIONS = (1, 10, 16, 72, 190, 247, 279, 331, 444)
 """Seeds whose programs once ended differently."""
@@ -15,3 +20,32 @@ REGRESSIONS = (1, 10, 16, 72, 190, 247, 279, 331, 444)
 def test_a_random_kernel_program_ends_as_natively(seed: int) -> None:
     found = differences(program(seed))
     assert not found, f"seed {seed}: {found}"
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{"bt.cache-kib": 16}, {"bt.adaptive": False}, {"shadow.policy": "unsync"}],
+    ids=lambda knobs: next(iter(knobs)),
+)
+@pytest.mark.parametrize("seed", range(1040, 1046))
+def test_it_does_so_with_every_knob(seed: int, knobs: dict[str, Any]) -> None:
+    found = differences(program(seed), knobs)
+    assert not found, f"seed {seed}: {found}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(10_000, 13_000, 100))
+def test_thousands_of_random_kernel_programs_end_as_natively(first: int) -> None:
+    for seed in range(first, first + 100):
+        found = differences(program(seed))
+        assert not found, f"seed {seed}: {found}"
+
+
+@pytest.mark.parametrize("name", [w.name for w in workloads.all()])
+def test_a_workload_ends_as_natively(name: str) -> None:
+    workload = workloads.find(name)
+    native = techniques.run_guest("native", workload, "small")
+    translated = techniques.run_guest("bt", workload, "small")
+    assert (translated.status, translated.reason) == ("ok", "")
+    assert translated.outcome_parts == native.outcome_parts
+    assert translated.instructions == native.instructions

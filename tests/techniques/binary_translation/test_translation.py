@@ -1,0 +1,89 @@
+"""What is translated, how often, and what the cache saves the VMM."""
+
+from __future__ import annotations
+
+LOOP = "mov ecx, 1000\nnext:\nadd rax, rcx\nloop next\n"
+CALLS = "mov ecx, 500\nnext:\ncall function\nloop next\njmp over\nfunction:\ninc rbx\nret\nover:\n"
+EXIT_UNITS = 3
+
+
+def bt(run, name: str) -> int:
+    return run.counters[f"bt.{name}"]
+
+
+def test_a_loop_is_translated_once_and_then_runs_without_the_vmm(translated):
+    run, vmm = translated(LOOP)
+    assert bt(run, "unit") == len(vmm.cache.units)
+    assert bt(run, "invalidated") == 0
+    assert run.counters["traps"] <= 1
+
+
+def test_calls_and_returns_stay_in_the_cache_after_the_first(translated):
+    run, _ = translated(CALLS)
+    assert bt(run, "callout.miss") == 1
+    assert bt(run, "lookup.filled") == 1
+
+
+def test_the_stack_holds_guest_return_addresses(translated):
+    run, _ = translated("call here\nhere:\npop rax\n")
+    assert run.gpr("rax") == 0 or run.gpr("rax") >> 32 == 0xFFFFFFFF
+
+
+def test_cli_sti_pushf_and_popf_do_not_call_out(translated):
+    body = "mov ecx, 100\nnext:\ncli\nsti\npushfq\npopfq\npushfq\npop rbx\nloop next\ncli\n"
+    run, _ = translated(body)
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate")
+    assert bt(run, "callout.window") == 0
+
+
+def test_cr8_writes_do_not_call_out_while_nothing_waits(translated):
+    run, _ = translated("mov ecx, 100\nnext:\nmov rax, 3\nmov cr8, rax\nmov rbx, cr8\nloop next\n")
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate")
+
+
+def test_an_illegal_cr8_write_faults_with_the_guests_flags(translated):
+    run, _ = translated("xor eax, eax\nstc\nmov eax, 16\n?mov cr8, rax\n")
+    assert (run.records[0].vector, run.records[0].error) == (13, 0)
+    assert run.records[0].rflags & 0x45 == 0x45  # CF, PF and ZF of XOR and STC
+
+
+def test_code_beside_data_is_invalidated_only_when_it_is_overwritten(translated):
+    run, _ = translated("mov ecx, 50\nnext:\nadd [rip + word], rcx\nloop next\njmp over\nword: .quad 0\nover:\n")
+    assert bt(run, "invalidated") == 0
+
+
+def test_code_that_overwrites_itself_is_translated_again(translated):
+    body = (
+        "mov ecx, 20\nnext:\nmov byte ptr [rip + patched + 1], cl\npatched:\nmov al, 0\n"
+        "add rbx, rax\nloop next\n"
+    )
+    run, _ = translated(body)
+    assert bt(run, "invalidated") >= 20
+
+
+def test_a_store_that_the_emulator_does_not_know_overwrites_code_all_the_same(translated):
+    body = (
+        "lea rsi, [rip + other]\nmovups xmm0, [rsi]\nlea rdi, [rip + target]\nmovups [rdi], xmm0\n"
+        "target:\n.byte 0xb8,1,0,0,0,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90\njmp over\n"
+        "other:\n.byte 0xb8,2,0,0,0,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90,0x90\nover:\nmov rbx, rax\n"
+    )
+    run, _ = translated(body)
+    assert run.gpr("rbx") == 2
+
+
+def test_a_full_cache_is_emptied_and_filled_again(translated):
+    body = "\n".join(f"jmp l{n}\nl{n}:\nadd rax, {n}" for n in range(400))
+    run, _ = translated(body, {"bt.cache-kib": 16})
+    assert bt(run, "flush") >= 1
+
+
+def test_device_accesses_stop_faulting(translated):
+    body = "mov rbx, APIC\nmov ecx, 100\nnext:\nmov dword ptr [rbx + 0x80], 0\nmov eax, [rbx + 0x20]\nloop next\n"
+    adaptive, _ = translated(body)
+    faulting, _ = translated(body, {"bt.adaptive": False})
+    assert adaptive.counters["mmu.pf_mmio"] == 6
+    assert faulting.counters["mmu.pf_mmio"] == 200
+    assert bt(adaptive, "adapted") == 2
+    assert bt(adaptive, "callout.traced") == 194
