@@ -73,11 +73,12 @@ class Evidence:
         named = (runs["workload"] == workloads) | runs["workload"].str.startswith(f"{workloads}/")
         return runs[named & (runs["technique"] == technique) & (runs["knobs"] == "{}")]
 
-    def counter(self, technique: str, name: str) -> int:
-        """A counter's sum over the equivalent cells of a technique."""
+    def counter(self, technique: str, name: str, workloads: pd.Index) -> int:
+        """A counter's sum over a technique's equivalent cells of these workloads."""
         rows = self.run.valid_counters()
         chosen = rows[
             (rows["technique"] == technique)
+            & rows["workload"].isin(workloads)
             & (rows["counter"] == name)
             & (rows["scope"] == "roi")
             & (rows["knobs"] == "{}")

@@ -61,12 +61,13 @@ def vmm_size(evidence: Evidence) -> Finding:
     ]
     if "hvm-ept" not in present or len(present) < 2:
         return untested("needs hvm-ept and another technique")
-    numbers: dict[str, float | str] = {}
+    common = evidence.common(FIRST_WITH_EPT, *present)
+    numbers: dict[str, float | str] = {"workloads that all of them ran": len(common)}
     for name in present:
         numbers[f"{name}: source lines"] = evidence.code_lines.get(name, 0)
-        numbers[f"{name}: instructions emulated"] = evidence.counter(name, "emulate")
+        numbers[f"{name}: instructions emulated"] = evidence.counter(name, "emulate", common)
         entries = sum(
-            evidence.counter(name, counter) for counter in ("exits", "traps", "bt.callout")
+            evidence.counter(name, counter, common) for counter in ("exits", "traps", "bt.callout")
         )
         numbers[f"{name}: entries into the VMM"] = entries
     smaller = [
