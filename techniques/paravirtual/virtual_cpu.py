@@ -147,7 +147,9 @@ class VirtualCpu:
         try:
             frame = self._memory.unpack("9Q", int(r.gpr[_RSP]))
         except HypercallError:
-            raise GuestError(f"iret with the stack at {int(r.gpr[_RSP]):#x}, which cannot be read") from None
+            raise GuestError(
+                f"iret with the stack at {int(r.gpr[_RSP]):#x}, which cannot be read"
+            ) from None
         rax, r11, rcx, flags, rip, code, rflags, rsp, data = frame
         if code & 3 == 3:
             if not self.user_root:

@@ -152,8 +152,8 @@ class Paravirtual(Technique):
     def _idle(self) -> None:
         """The guest is blocked: go to the next interrupt of the machine."""
         self._counts[_BLOCKS] += 1
-        if not self.machine.idle():
-            self.machine.end(End.HALTED)
+        if self.domain.clock.deadline is None or not self.machine.idle():
+            self.machine.end(End.HALTED)  # only the timer could have woken it
         elif self.machine.running:
             self._timer_interrupt()
             self.domain.blocked = not self.domain.shared.pending

@@ -123,6 +123,64 @@ def test_xen_answers_a_broken_rule_with_its_error(tmp_path: Path, body: str, ans
     assert answers(tmp_path, body)[0] == answer
 
 
+CHANNEL = """
+.macro CHANNEL index, command, first, second
+    mov dword ptr [rip + operation], \\first
+    mov dword ptr [rip + operation + 4], \\second
+    mov edi, \\command
+    lea rsi, [rip + operation]
+    HYPERCALL XEN_EVENT_CHANNEL_OP
+    mov [rip + result + \\index * 8], rax
+.endm
+"""
+
+
+def test_event_channels_are_bound_once_and_closed_once(tmp_path: Path) -> None:
+    bind, send, close, status = "1, 1, 0", "4, {}, 0", "3, {}, 0", "5, 0x7ff0, {}"
+    steps = [
+        bind,
+        bind,
+        close.format(4),
+        send.format(4),
+        bind,
+        send.format(4),
+        status.format(4),
+        send.format(0),
+    ]
+    body = CHANNEL + "\n".join(f" CHANNEL {n}, {step}" for n, step in enumerate(steps))
+    assert answers(tmp_path, body) == [0, -17, 0, EINVAL, 0, EINVAL, 0, EINVAL]
+
+
+def test_a_failing_entry_of_a_multicall_leaves_the_others_alone(tmp_path: Path) -> None:
+    body = """
+    lea rdi, [rip + page]
+    mov qword ptr [rdi], 40          # no such call
+    mov qword ptr [rdi + 64], XEN_VERSION
+    mov esi, 2
+    HYPERCALL XEN_MULTICALL
+    mov [rip + result], rax
+    mov rax, [rip + page + 8]
+    mov [rip + result + 8], rax
+    mov rax, [rip + page + 72]
+    mov [rip + result + 16], rax
+    """
+    assert answers(tmp_path, body)[:3] == [0, ENOSYS, 4 << 16 | 17]
+
+
+def test_a_guest_that_blocks_for_ever_is_told_so(tmp_path: Path) -> None:
+    ended = outcome(tmp_path, "call xen_block")
+    assert ended.status == "failed"
+    assert "nothing left to wake it" in ended.reason
+
+
+def test_a_stack_that_cannot_be_written_ends_the_guest_with_a_sentence(tmp_path: Path) -> None:
+    ended = outcome(tmp_path, "mov rsp, 0x1000\n ud2")
+    assert (ended.status, ended.reason) == (
+        "failed",
+        "the guest kernel's stack at 0xfc8 cannot be written",
+    )
+
+
 def test_a_store_to_a_page_table_faults(tmp_path: Path) -> None:
     body = "mov rax, [rip + kernel_root]\n mov rcx, DIRECT_MAP\n mov qword ptr [rax + rcx], 0"
     ended = outcome(tmp_path, body)
