@@ -4,7 +4,6 @@ from __future__ import annotations
 
 LOOP = "mov ecx, 1000\nnext:\nadd rax, rcx\nloop next\n"
 CALLS = "mov ecx, 500\nnext:\ncall function\nloop next\njmp over\nfunction:\ninc rbx\nret\nover:\n"
-EXIT_UNITS = 3
 
 
 def bt(run, name: str) -> int:
@@ -50,7 +49,9 @@ def test_an_illegal_cr8_write_faults_with_the_guests_flags(translated):
 
 
 def test_code_beside_data_is_invalidated_only_when_it_is_overwritten(translated):
-    run, _ = translated("mov ecx, 50\nnext:\nadd [rip + word], rcx\nloop next\njmp over\nword: .quad 0\nover:\n")
+    run, _ = translated(
+        "mov ecx, 50\nnext:\nadd [rip + word], rcx\nloop next\njmp over\nword: .quad 0\nover:\n"
+    )
     assert bt(run, "invalidated") == 0
 
 
@@ -83,7 +84,7 @@ def test_device_accesses_stop_faulting(translated):
     body = "mov rbx, APIC\nmov ecx, 100\nnext:\nmov dword ptr [rbx + 0x80], 0\nmov eax, [rbx + 0x20]\nloop next\n"
     adaptive, _ = translated(body)
     faulting, _ = translated(body, {"bt.adaptive": False})
-    assert adaptive.counters["mmu.pf_mmio"] == 6
     assert faulting.counters["mmu.pf_mmio"] == 200
     assert bt(adaptive, "adapted") == 2
-    assert bt(adaptive, "callout.traced") == 194
+    assert adaptive.counters["mmu.pf_mmio"] == 10
+    assert bt(adaptive, "callout.traced") == 190
