@@ -47,12 +47,10 @@ _ADAMS: Mapping[str, Experiment] = {
         "the paper's translator answers port 0x80 in the translation cache; ours calls out to the "
         "device model",
     ),
-    "nanobench cr8write": _nano(
-        "cr8wr",
-        "insn.mov_to_cr8",
-        f"under bt the paper's translator writes CR8 in the cache, ours calls out; {_NON_ROOT}",
+    "nanobench cr8write": _nano("cr8wr", "insn.mov_to_cr8", _NON_ROOT),
+    "nanobench call/ret pair": _nano(
+        "callret", "insn.call", "an indirect jump of translated code costs what any other does"
     ),
-    "nanobench call/ret pair": _nano("callret", "insn.call"),
     "nanobench pgfault (true fault)": _nano(
         "pgfault",
         "delivery.exception",
