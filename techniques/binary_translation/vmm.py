@@ -33,6 +33,7 @@ from techniques.knobs import Knob, Value
 from techniques.technique import GuestError
 
 _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
+_DEBUG = Intercept.EXCEPTION + DEBUG
 _MASK = (1 << 64) - 1
 _ARITHMETIC = 0x8D5
 POLICY = Knob(
@@ -87,6 +88,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self._resume: tuple[int, list[tuple[int, int]]] | None = None
         self._unit: Unit | None = None
         self._step = False
+        self._entered = -1
 
     def run(self, budget: int | None) -> End:
         """Boot the guest and run it; at the end the registers are the guest's."""
@@ -120,6 +122,9 @@ class BinaryTranslation(DeprivilegingVmm):
             self.callouts.handle(callout, unit)
             return
         rip, now = self._registers.rip, self.machine.now
+        if self._within_step():
+            self._resume = address, used
+            return
         faults = self.adaptation.faults()
         self.on_trap(self._processor.trap())
         unchanged = self._registers.rip == rip and self.machine.now == now and not self._step
@@ -127,6 +132,12 @@ class BinaryTranslation(DeprivilegingVmm):
             self._resume = address, used
         elif unit is not None and self.adaptation.faults() != faults and not mark.saved:
             self.adaptation.faulted(unit, address)
+
+    def _within_step(self) -> bool:
+        """Whether the guest single-steps and the processor stopped inside one of its instructions."""
+        if self.machine.words[W.EVENT_CODE] != _DEBUG or not self._registers.rflags & TF:
+            return False
+        return self.machine.now == self._entered
 
     def _leave(self, mark: Mark) -> None:
         """From translated code to the guest's own state."""
@@ -161,6 +172,7 @@ class BinaryTranslation(DeprivilegingVmm):
         registers.sti_shadow = False
         registers.rip = address
         self._in_cache = True
+        self._entered = self.machine.now
 
     def _code_address(self) -> int:
         """Where the translation of the instruction at the guest's RIP stands."""

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.techniques.binary_translation.conftest import differences
-from tests.techniques.binary_translation.sequences import program
-
 import techniques
 import workloads
+from tests.techniques.binary_translation.conftest import differences
+from tests.techniques.binary_translation.sequences import program
 
 REGRESSIONS = (1, 10, 16, 72, 190, 247, 279, 331, 444)
 """Seeds whose programs once ended differently."""
