@@ -1,5 +1,6 @@
 # make matrix   run every technique over every workload and print the comparison
 # make test     every check of the project, through tox
+# make soak     the long forms of the random tests
 # make bench    host speed of the model, against the bare engine
 
 PYTHON ?= python3
@@ -7,13 +8,16 @@ VENV   ?= .venv
 JOBS   ?= $(shell nproc)
 BIN    := $(VENV)/bin
 
-.PHONY: matrix test bench clean
+.PHONY: matrix test soak bench clean
 
 matrix: $(BIN)/.trapbench
 	$(BIN)/trapbench run --jobs $(JOBS); status=$$?; $(BIN)/trapbench show && exit $$status
 
 test: $(BIN)/.tox
 	$(BIN)/tox run -e lint,types,py
+
+soak: $(BIN)/.bench
+	$(BIN)/python -m pytest tests -m soak -n auto
 
 bench: $(BIN)/.bench
 	$(BIN)/python -m pytest benchmarks -s --benchmark-only --override-ini addopts=

@@ -32,7 +32,7 @@ def test_it_does_so_with_every_knob(seed: int, knobs: dict[str, Any]) -> None:
     assert not found, f"seed {seed}: {found}"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("first", range(10_000, 13_000, 100))
 def test_thousands_of_random_kernel_programs_end_as_natively(first: int) -> None:
     for seed in range(first, first + 100):
