@@ -8,6 +8,7 @@ from typing import Protocol
 
 from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 
+from hardware_model.cpu import linear_access
 from hardware_model.cpu.device_access import UnsupportedAccess, read_gpr, write_gpr
 from hardware_model.executor.engine import Engine
 from hardware_model.mmu.paging import Cr0, Cr4
@@ -56,10 +57,29 @@ def flushes_tlb(number: int, old: int, new: int) -> bool:
     return number == 4 and bool((old ^ new) & _CR4_FLUSHING)
 
 
+class OperandFault(Exception):
+    """The memory operand of an intercepted instruction is not mapped: a page fault at `address`."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__(address)
+        self.address = address
+
+
 def decode_write(engine: Engine) -> tuple[int, int] | None:
     """(register, value) that the intercepted MOV to CR, LMSW or CLTS writes; None for another instruction."""
     instruction = Decoder(64, engine.instruction_bytes(), ip=engine.registers.rip).decode()
+    if instruction.mnemonic == Mnemonic.LMSW and instruction.op_kind(0) == OpKind.MEMORY:
+        address = linear_access.operand_address(engine, instruction)
+        value = linear_access.read(engine, address, 2)
+        if value is None:
+            raise OperandFault(address)
+        return 0, machine_status_loaded(engine.registers.cr(0), value)
     return written_value(instruction, engine.registers)
+
+
+def machine_status_loaded(cr0: int, value: int) -> int:
+    """CR0 after LMSW of `value`: bits 3:0, but LMSW cannot clear PE."""
+    return cr0 & ~_MSW_WRITABLE | value & _MSW_WRITABLE | cr0 & 1
 
 
 def written_value(instruction: Instruction, registers: object) -> tuple[int, int] | None:
@@ -68,8 +88,7 @@ def written_value(instruction: Instruction, registers: object) -> tuple[int, int
     if instruction.mnemonic == Mnemonic.CLTS:
         return 0, cr0 & ~CR0_TS
     if instruction.mnemonic == Mnemonic.LMSW and instruction.op_kind(0) == OpKind.REGISTER:
-        value = read_gpr(registers, instruction.op0_register) & _MSW_WRITABLE  # type: ignore[arg-type]
-        return 0, (cr0 & ~(_MSW_WRITABLE & ~1)) | value  # LMSW cannot clear PE
+        return 0, machine_status_loaded(cr0, read_gpr(registers, instruction.op0_register))  # type: ignore[arg-type]
     if instruction.mnemonic == Mnemonic.MOV and instruction.op0_register in _CONTROL:
         return _CONTROL[instruction.op0_register], read_gpr(registers, instruction.op1_register)  # type: ignore[arg-type]
     return None

@@ -21,7 +21,7 @@ from hardware_model.executor.words import Intercept
 from hardware_model.mmu import invalidation
 
 COMPLETED, FAULTED = 1, 0
-_GP, _UD = 13, 6
+_GP, _PF, _UD = 13, 14, 6
 _INJECT_EXCEPTION = 1 << 31 | 3 << 8
 _PORT_IN, _PORT_OUT = counter_table.index("port.in"), counter_table.index("port.out")
 _MMIO_READ, _MMIO_WRITE = counter_table.index("mmio.read"), counter_table.index("mmio.write")
@@ -87,7 +87,11 @@ class Processor:
         return control_registers.store_machine_status(self._engine, shown)
 
     def _write_control(self) -> int:
-        target = control_registers.decode_write(self._engine)
+        try:
+            target = control_registers.decode_write(self._engine)
+        except control_registers.OperandFault as fault:
+            self._registers.store_cr2(fault.address)
+            return self.raise_exception(_PF, 0)
         if target is None:
             return self.raise_exception(_UD, None)
         number, value = target

@@ -6,11 +6,9 @@ OUTS), so the linear address is known to be good (Intel SDM vol. 2A, INS; vol. 2
 
 from __future__ import annotations
 
-import numpy as np
-
+from hardware_model.cpu import linear_access
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import Engine
-from hardware_model.mmu import probe
 
 _PREFIXES = bytes(
     (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50))
@@ -29,11 +27,8 @@ def is_string(code: bytes) -> bool:
 
 def store(engine: Engine, value: int) -> None:
     """INS: put what the port gave to where RDI points."""
-    address = int(engine.registers.gpr[_RDI])
-    for offset, byte in enumerate(value.to_bytes(int(engine.words[W.EVENT_SIZE]), "little")):
-        linear = np.uint64((address + offset) & _MASK)
-        _, physical = probe.probe(engine.ram64, engine.mmu, linear)
-        engine.write_code_safe(int(physical), bytes((byte,)))
+    data = value.to_bytes(int(engine.words[W.EVENT_SIZE]), "little")
+    linear_access.write(engine, int(engine.registers.gpr[_RDI]), data)
 
 
 def advance(engine: Engine, code: bytes) -> int:

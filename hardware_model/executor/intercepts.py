@@ -120,6 +120,9 @@ def dispatch(w, code):
         rewind(w, load64(env + U(L.ENV_EIP)))
         if code < U(I.EXCEPTION) or code >= U(I.INTR) or code == UNDEFINED:
             load_code(w)
+        if code == U(I.RDTSC) and code_byte(w, 1) == U(0x01):
+            code = U(I.RDTSCP)  # 0F 01 F9: the engine reports the part that it shares with RDTSC
+            set_word(w, W.EVENT_CODE, code)
     mode = word(w, W.MODE)
     if mode == U(W.Mode.BARE):
         bare.execute(w, code)

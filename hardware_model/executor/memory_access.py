@@ -40,6 +40,7 @@ UNRESTRICTED_INDEX = 2  # supervisor access with SMAP off or AC set
 PAGE = U(0xFFFFFFFFFFFFF000)
 WHOLE_PAGE = U(4096)
 ONE_ACCESS = U(1)
+CANONICAL_UPPER = U(0x1FFFF)  # bits 63:47 of a canonical address of the upper half
 
 
 mmu_state = view_of(W.MMU, W.MMU_WORDS, 0)
@@ -143,6 +144,14 @@ def miss(cpu, va, kind, index, probe, ra):
             word(w, W.F_TLB_SET_PAGE), cpu, va & PAGE, va & PAGE, U(7), U(index), WHOLE_PAGE
         )
         return True
+    upper = va >> U(47)
+    if upper != U(0) and upper != CANONICAL_UPPER:
+        if probe:
+            return False
+        if kind == FETCH and ra == U(0):
+            fetch_only_when_reached(w, va)
+            set_word(w, W.CURRENT_TB, U(0))
+        call_piip(word(w, W.F_RAISE_EXCEPTION), word(w, W.ENV), U(13), U(0), ra)
     mmu = mmu_state(w)
     load_registers(w, mmu)
     user = index == USER_INDEX

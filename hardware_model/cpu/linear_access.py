@@ -1,0 +1,51 @@
+"""Memory by linear address, for instructions that the processor completes outside the engine."""
+
+from __future__ import annotations
+
+import numpy as np
+from iced_x86 import Instruction, Register
+
+from hardware_model.cpu.device_access import read_gpr
+from hardware_model.executor.engine import Engine
+from hardware_model.mmu import probe
+from hardware_model.mmu.state import Status
+
+_MASK = (1 << 64) - 1
+_SEGMENT_BASES = {Register.FS: "fs", Register.GS: "gs"}
+
+
+def operand_address(engine: Engine, instruction: Instruction) -> int:
+    """Linear address of the ModRM memory operand."""
+    registers = engine.registers
+    if instruction.is_ip_rel_memory_operand:
+        return int(instruction.ip_rel_memory_address)
+    address = int(instruction.memory_displacement)
+    if instruction.memory_base != Register.NONE:
+        address += read_gpr(registers, instruction.memory_base)
+    if instruction.memory_index != Register.NONE:
+        index = read_gpr(registers, instruction.memory_index)
+        address += index * int(instruction.memory_index_scale)
+    if instruction.memory_segment in _SEGMENT_BASES:
+        address += registers.segment(_SEGMENT_BASES[instruction.memory_segment]).base
+    return address & _MASK
+
+
+def _machine_address(engine: Engine, linear: int) -> int | None:
+    status, physical = probe.probe(engine.ram64, engine.mmu, np.uint64(linear & _MASK))
+    return int(physical) if status == Status.OK and physical < engine.ram_bytes else None
+
+
+def read(engine: Engine, linear: int, size: int) -> int | None:
+    """The integer of `size` bytes at `linear`; None where no memory is mapped."""
+    places = [_machine_address(engine, linear + offset) for offset in range(size)]
+    if None in places:
+        return None
+    return int.from_bytes(bytes(int(engine.ram[place]) for place in places), "little")
+
+
+def write(engine: Engine, linear: int, data: bytes) -> None:
+    """Store `data` at `linear`, whose pages are known to be mapped and writable."""
+    for offset, byte in enumerate(data):
+        place = _machine_address(engine, linear + offset)
+        if place is not None:
+            engine.write_code_safe(place, bytes((byte,)))
