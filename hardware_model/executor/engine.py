@@ -87,7 +87,7 @@ class Engine:
         self.slots = np.zeros((SLOTS, SLOT_WORDS), np.uint64)
         self.code_bytes = np.zeros(CODE_BYTES + 16, np.uint8)
         self.corrections = np.zeros((CORRECTIONS, 2), np.uint64)
-        self._fetched = np.zeros(len(self._all) // PAGE + 1, np.uint8)
+        self.fetched = np.zeros(len(self._all) // PAGE + 1, np.uint8)
 
     def _forget_power_on(self) -> None:
         self.slots[: int(self.words[W.SLOT_COUNT]), 0] = 0
@@ -117,7 +117,7 @@ class Engine:
             W.MMU_WORDS: len(self.mmu),
             W.COUNTERS: self.counters.ctypes.data,
             W.COUNTER_COUNT: len(self.counters),
-            W.FETCHED: self._fetched.ctypes.data,
+            W.FETCHED: self.fetched.ctypes.data,
             W.SLOTS: self.slots.ctypes.data,
             W.SLOT_LIMIT: SLOTS,
             W.CODE_BYTES: self.code_bytes.ctypes.data,
@@ -201,7 +201,7 @@ class Engine:
     def drop_code(self, address: int, end: int) -> bool:
         """Drop translations of code in [address, end) of machine memory that was written behind the engine's back."""
         first, last = address >> 12, (end - 1) >> 12
-        fetched = self._fetched
+        fetched = self.fetched
         if not (fetched.item(first) if first == last else fetched[first : last + 1].any()):
             return False
         _invalidate(self._handle, address, end)
@@ -225,6 +225,11 @@ class Engine:
                 at = (_read64(block + L.TB_PAGE_ADDRESS + page) & ~0xFFF) | (first & 0xFFF)
                 runs.append(self.ram[at : at + last - first].tobytes())
         return runs
+
+    def forget_translations(self) -> None:
+        """Drop all translated code and the engine's TLB: memory and registers were replaced."""
+        self._uc.ctl_flush_tb()
+        self.flush_tlb()
 
     def flush_tlb(self) -> None:
         """Empty the engine's TLB (not the modelled ones)."""
