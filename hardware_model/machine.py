@@ -118,6 +118,7 @@ class Machine:
             Event.VM_EXIT: self._to_vmm,
             Event.TRAP: self._to_vmm,
             Event.MARKER: self._marker,
+            Event.FETCH_AHEAD: self.processor.fetch_ahead,
         }
 
     @property

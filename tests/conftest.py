@@ -51,8 +51,8 @@ BEGIN, FINISH = (f"\n.byte 0x0f,0x1f,0x84,0x00\n.long {n:#x}\n" for n in (0x7B90
 EXIT = "mov edx, 0xf4\n xor eax, eax\n out dx, eax\n"
 _DECIMAL = re.compile(r"(?<![\w.])\d+(?!\w)")  # the assembler reads all numbers as hexadecimal
 _NAME = re.compile(r"\b([A-Z]+[0-9]?(?:_[A-Z]+)*)\b(?:\s*\+\s*(0x[0-9a-f]+))?")
-_LABEL = re.compile(r"(\b\w+:)")
-_UNKNOWN = {"sysretq": ".byte 0x48, 0x0f, 0x07"}
+_LABEL = re.compile(r"^\s*(\w+:)", re.MULTILINE)
+_SYSRETQ = ".byte 0x48, 0x0f, 0x07"  # the assembler does not know it
 _WITH_ERROR = frozenset({8, 10, 11, 12, 13, 14, 17})
 _OPEN_TO_USER = (1, 3, 4, *range(0x80, 0x100))
 _EOI = f"mov rbx, {APIC + 0xB0:#x}; mov dword ptr [rbx], 0;"
@@ -85,7 +85,7 @@ def assemble(text: str, base: int = KERNEL) -> tuple[bytes, dict[str, int]]:
     lines, labels = [], []
     for statement in _LABEL.sub(r"\1\n", text.replace(";", "\n")).splitlines():
         statement = _DECIMAL.sub(lambda number: hex(int(number[0])), statement.strip())
-        statement = _UNKNOWN.get(statement, _NAME.sub(_value, statement))
+        statement = _NAME.sub(_value, statement.replace("sysretq", _SYSRETQ))
         if statement.startswith("?"):
             number = sum(label.startswith("fault_") for label in labels)
             labels += [f"fault_{number}", f"after_{number}"]

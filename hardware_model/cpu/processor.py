@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hardware_model import counters as counter_table
-from hardware_model.cpu import control_registers, device_access, string_ports
+from hardware_model.cpu import control_registers, device_access, fetch_ahead, string_ports
 from hardware_model.cpu.model_specific_registers import ModelSpecificRegisters
 from hardware_model.cpuid import cpuid
 from hardware_model.devices.bus import Bus
@@ -55,6 +55,11 @@ class Processor:
         self._words[W.INJECT] = _INJECT_EXCEPTION | vector | (0 if error is None else 1 << 11)
         self._words[W.INJECT_ERROR] = error or 0
         return FAULTED
+
+    def fetch_ahead(self) -> int:
+        """Where to end the block at RIP, see `fetch_ahead.instructions_before`."""
+        self.load_mmu_registers()
+        return fetch_ahead.instructions_before(self._engine)
 
     def execute(self) -> int:
         """Complete the instruction of intercept EVENT_CODE."""

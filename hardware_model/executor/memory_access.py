@@ -15,7 +15,9 @@ from numba import types
 
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
+from hardware_model.executor.faults import back_to_branch, canonical
 from hardware_model.executor.intrinsics import (
+    call_event,
     call_p,
     call_piip,
     call_pipp,
@@ -122,6 +124,7 @@ def exit_from_access(w, mmu, code, va, kind, ra):
 
 
 @inner
+<<<<<<< Updated upstream
 def fetch_only_when_reached(w, va):
     """The engine translates ahead into the next page: a fault there counts only when execution gets there.
 
@@ -134,6 +137,29 @@ def fetch_only_when_reached(w, va):
         return
     set_word(w, W.STEPPING, pc + U(1))
     cut_block(w, pc, U(1))
+=======
+def not_canonical(w, kind, ra):
+    """#GP(0), or #SS(0) once the instruction at hand is known. Does not return to the caller."""
+    if kind == FETCH and ra == U(0):
+        back_to_branch(w)
+        set_word(w, W.CURRENT_TB, U(0))
+    else:
+        set_word(w, W.NOT_CANONICAL, U(1))
+    call_piip(word(w, W.F_RAISE_EXCEPTION), word(w, W.ENV), U(13), U(0), ra)
+
+
+@inner
+def fetch_ahead(w, va):
+    """The engine translates code up to a branch; where that runs into a page that cannot be fetched from, the block ends
+    before it, so that what comes first executes and the fault is that of the instruction concerned."""
+    pc = load64(word(w, W.ENV) + U(L.ENV_EIP))
+    if ((pc ^ va) & PAGE) == U(0):
+        return
+    set_word(w, W.EVENT_LINEAR, va)
+    instructions = call_event(word(w, W.F_EVENT), U(W.Event.FETCH_AHEAD))
+    if instructions != U(0):
+        cut_block(w, pc, instructions)
+>>>>>>> Stashed changes
 
 
 @inner
@@ -144,6 +170,7 @@ def miss(cpu, va, kind, index, probe, ra):
             word(w, W.F_TLB_SET_PAGE), cpu, va & PAGE, va & PAGE, U(7), U(index), WHOLE_PAGE
         )
         return True
+<<<<<<< Updated upstream
     upper = va >> U(47)
     if upper != U(0) and upper != CANONICAL_UPPER:
         if probe:
@@ -152,8 +179,16 @@ def miss(cpu, va, kind, index, probe, ra):
             fetch_only_when_reached(w, va)
             set_word(w, W.CURRENT_TB, U(0))
         call_piip(word(w, W.F_RAISE_EXCEPTION), word(w, W.ENV), U(13), U(0), ra)
+=======
+    if not canonical(va):
+        if not probe:
+            not_canonical(w, kind, ra)
+        return False
+>>>>>>> Stashed changes
     mmu = mmu_state(w)
     load_registers(w, mmu)
+    if kind == FETCH and ra == U(0):
+        fetch_ahead(w, va)
     user = index == USER_INDEX
     status = access.translate(
         ram_words(w), mmu, counter_words(w), va, kind, user, index == UNRESTRICTED_INDEX

@@ -39,7 +39,12 @@ def opcode_offset(w):
             base = load64(env + U(L.ENV_SEGS + 8) + U(L.SEGMENT_BYTES) * (b - U(0x60)))
         elif (b & U(0xF0)) == U(0x40):
             rex = b
-        elif b != U(0x66) and b != U(0x67) and b != U(0xF2) and b != U(0xF3) and b != U(0xF0):
+        elif (
+            b != U(0x66)
+            and b != U(0x67)
+            and (b & U(0xFC)) != U(0xF0)
+            and (b & U(0xE7)) != U(0x26)  # ES, CS, SS and DS prefixes mean nothing
+        ) or b == U(0xF1):
             break
         i += 1
     return i, rex, base

@@ -92,7 +92,8 @@ WORDS = 512
     COMPLETED,  # instructions that a VMM completed for the guest
     VMX_REASON,  # basic exit reason of the intercept being handled
     PENDING_CLASS,  # priority class of the interrupt controller's best request, 0 when none
-) = range(80, 98)
+    NOT_CANONICAL,  # 1: the #GP being raised is due to a non-canonical data address
+) = range(80, 99)
 
 # Arguments of the last event handed to Python.
 (
@@ -147,6 +148,7 @@ class Event(IntEnum):
     VM_EXIT = 7  # VM exit: see the VMCS
     TRAP = 8  # the VMM's own vector or SYSCALL entry: EVENT_VECTOR, EVENT_ERROR
     MARKER = 9  # region-of-interest marker executed
+    FETCH_AHEAD = 10  # code from RIP on runs into the page of EVENT_LINEAR: where must its block end?
 
 
 class Intercept(IntEnum):
