@@ -1,7 +1,7 @@
-"""Saving and restoring a machine between runs: a run continued from a snapshot counts and ends as if it had not stopped.
+"""Saving and restoring a machine between runs: a run continued from a snapshot counts and ends alike.
 
-A snapshot holds what the machine is, not what the engine made of it: translated code and the engine's own TLB are made anew.
-It is taken while nothing executes, for instance when a run has used up its budget.
+A snapshot holds what the machine is, not what the engine made of it: translated code and the engine's own
+TLB are made anew. It is taken while nothing executes, for instance when a run has used up its budget.
 """
 
 from __future__ import annotations

@@ -41,7 +41,16 @@ LOG, DATA = VA + 0x200000, VA + 0x210000
 STACK, RING0_STACK, IST1, RING1_STACK = (VA + n for n in (0x1F0000, 0x1E0000, 0x1D0000, 0x1B0000))
 USER, USER_STACK, USER_DATA = 0x400000, 0x501000, 0x600000
 APIC = 0xFFFF_FFFF_C000_0000
-CODE0, DATA0, DATA3, CODE3, TASK, CODE1, DATA1, ABSENT = 0x08, 0x10, 0x23, 0x2B, 0x30, 0x41, 0x49, 0x50
+CODE0, DATA0, DATA3, CODE3, TASK, CODE1, DATA1, ABSENT = (
+    0x08,
+    0x10,
+    0x23,
+    0x2B,
+    0x30,
+    0x41,
+    0x49,
+    0x50,
+)
 NAMES = {
     name: value
     for name, value in globals().items()
@@ -97,7 +106,9 @@ def assemble(text: str, base: int = KERNEL) -> tuple[bytes, dict[str, int]]:
     table = "\n.quad " + ", ".join(labels) if labels else ""
     code = Ks(KS_ARCH_X86, KS_MODE_64).asm("\n".join(lines) + table, base, as_bytes=True)[0] or b""
     size = len(code) - 8 * len(labels)
-    return code[:size], dict(zip(labels, struct.unpack(f"<{len(labels)}Q", code[size:]), strict=True))
+    return code[:size], dict(
+        zip(labels, struct.unpack(f"<{len(labels)}Q", code[size:]), strict=True)
+    )
 
 
 def _value(name: re.Match[str]) -> str:
@@ -168,8 +179,19 @@ class SmallGuest:
             put(linear, physical, 0x1000, flags)
 
     def _descriptors(self) -> None:
-        rows = [bytes(8), code64().encode(), data().encode(), bytes(8), data(3).encode(), code64(3).encode()]
-        rows += [tss_descriptor(TSS, self.task_limit).encode(), code64(1).encode(), data(1).encode()]
+        rows = [
+            bytes(8),
+            code64().encode(),
+            data().encode(),
+            bytes(8),
+            data(3).encode(),
+            code64(3).encode(),
+        ]
+        rows += [
+            tss_descriptor(TSS, self.task_limit).encode(),
+            code64(1).encode(),
+            data(1).encode(),
+        ]
         self._put(GDT, b"".join(rows) + (0x00CF13000000FFFF).to_bytes(8, "little"))
         bitmap = bytearray(b"\xff" * 8193)
         for port in self.ports:
@@ -182,11 +204,22 @@ class SmallGuest:
         for vector in range(256):
             push = "" if vector in _WITH_ERROR else "push 0;"
             self._put(STUBS + 16 * vector, _stub(push, vector))
-            options: dict[str, Any] = {"dpl": 3 if vector in _OPEN_TO_USER else 0, "ist": int(vector == 8)}
+            options: dict[str, Any] = {
+                "dpl": 3 if vector in _OPEN_TO_USER else 0,
+                "ist": int(vector == 8),
+            }
             options |= self.gates.get(vector, {})
-            handler = self.symbols[options.pop("handler")] if "handler" in options else STUBS + 16 * vector
+            handler = (
+                self.symbols[options.pop("handler")]
+                if "handler" in options
+                else STUBS + 16 * vector
+            )
             self._put(IDT + 16 * vector, Gate(handler, CODE0, **options).encode())
-        pairs = [(a, self.symbols[n.replace("fault_", "after_")]) for n, a in self.symbols.items() if "fault_" in n]
+        pairs = [
+            (a, self.symbols[n.replace("fault_", "after_")])
+            for n, a in self.symbols.items()
+            if "fault_" in n
+        ]
         self._put(FIXUPS, b"".join(struct.pack("<2Q", *pair) for pair in pairs))
 
     def _prologue(self) -> bytes:
@@ -213,7 +246,9 @@ class Run:
     platform: Platform
     resume: Callable[[int | None], End]
     end: End | None = None
-    markers: list[tuple[int, int]] = field(default_factory=list)  # low byte of the immediate, virtual time
+    markers: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # low byte of the immediate, virtual time
 
     def run(self, budget: int | None = 1_000_000) -> Run:
         """Run to the end, or for `budget` units of virtual time."""
@@ -223,13 +258,17 @@ class Run:
     @property
     def counters(self) -> dict[str, int]:
         """All counters."""
-        return counters.as_dict(self.machine.profile.counters(), (c.name for c in counters.COUNTERS))
+        return counters.as_dict(
+            self.machine.profile.counters(), (c.name for c in counters.COUNTERS)
+        )
 
     @property
     def records(self) -> list[Record]:
         """The events logged, in their order."""
         count = self.word(LOG)
-        return [Record(*struct.unpack("<9Q", self.read(LOG + 128 * (i + 1), 72))) for i in range(count)]
+        return [
+            Record(*struct.unpack("<9Q", self.read(LOG + 128 * (i + 1), 72))) for i in range(count)
+        ]
 
     @property
     def vectors(self) -> list[int]:
@@ -281,10 +320,18 @@ def boot_technique(name: str, guest: SmallGuest, **knobs: Any) -> Run:
 def boot_guest() -> Callable[..., Run]:
     """Makes runs: `boot_guest(text, technique="native", knobs={}, **SmallGuest's arguments)`."""
 
-    def make(text: str, technique: str = "native", knobs: Mapping[str, Any] | None = None, **rest: Any) -> Run:
+    def make(
+        text: str, technique: str = "native", knobs: Mapping[str, Any] | None = None, **rest: Any
+    ) -> Run:
         guest = SmallGuest(text, **rest)
-        run = boot_native(guest) if technique == "native" else boot_technique(technique, guest, **(knobs or {}))
-        run.machine.on_marker = lambda immediate: run.markers.append((immediate & 0xFF, run.machine.now))
+        run = (
+            boot_native(guest)
+            if technique == "native"
+            else boot_technique(technique, guest, **(knobs or {}))
+        )
+        run.machine.on_marker = lambda immediate: run.markers.append(
+            (immediate & 0xFF, run.machine.now)
+        )
         return run
 
     return make

@@ -14,20 +14,24 @@ l: push rcx; cpuid; pop rcx; rdtsc; mov rax, cr0; mov cr0, rax; ? ud2; ? div ecx
  dec ecx; jnz l
  {ENTER_USER}
 """
-MIXED_USER = (
-    "mov ebp, 7; l: ? hlt; ? cli; cpuid; int 0x80; dec ebp; jnz l; mov edx, 0xf4; xor eax, eax; out dx, eax"
-)
+MIXED_USER = "mov ebp, 7; l: ? hlt; ? cli; cpuid; int 0x80; dec ebp; jnz l; mov edx, 0xf4; xor eax, eax; out dx, eax"
 
 
 def classes(run):
-    return {name.removeprefix("insn."): n for name, n in run.counters.items() if name.startswith("insn.") and n}
+    return {
+        name.removeprefix("insn."): n
+        for name, n in run.counters.items()
+        if name.startswith("insn.") and n
+    }
 
 
 @BOTH
 def test_classes_and_emulated_instructions_add_up_to_all_instructions(run_guest, technique):
     run = run_guest(MIXED, user=MIXED_USER, technique=technique)
     counters = run.counters
-    assert counters["instructions"] == sum(classes(run).values()) + counters["instructions.emulated"]
+    assert (
+        counters["instructions"] == sum(classes(run).values()) + counters["instructions.emulated"]
+    )
     assert counters["instructions"] == run.machine.now
     assert counters["time.idle"] == 0
     assert counters["exception.ud"] == 20
@@ -43,7 +47,11 @@ def test_techniques_count_the_same_instructions(run_guest):
     native = run_guest(MIXED, user=MIXED_USER)
     hvm = run_guest(MIXED, user=MIXED_USER, technique="hvm-ept")
     assert hvm.counters["instructions"] == native.counters["instructions"]
-    missing = {n: c - classes(hvm).get(n, 0) for n, c in classes(native).items() if c != classes(hvm).get(n, 0)}
+    missing = {
+        n: c - classes(hvm).get(n, 0)
+        for n, c in classes(native).items()
+        if c != classes(hvm).get(n, 0)
+    }
     assert missing == {"cpuid": 27, "in": 20, "out": 21, "load": 20, "store": 20}
     assert hvm.counters["instructions.emulated"] == sum(missing.values())
 

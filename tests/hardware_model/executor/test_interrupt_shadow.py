@@ -31,7 +31,9 @@ ARM = "mov r9d, {count}; mov [APIC+0x380], r9d\n"
         "mov dword ptr [APIC+0x80], 0x40; sti; nop; mov dword ptr [APIC+0x80], 0x30; taken: nop",
     ],
 )
-def test_a_pending_interrupt_is_taken_at_the_first_boundary_that_allows_it(run_guest, technique, text):
+def test_a_pending_interrupt_is_taken_at_the_first_boundary_that_allows_it(
+    run_guest, technique, text
+):
     """The handler of the #UD runs with IF = 0; the interrupt follows its IRET."""
     run = run_guest("mov eax, 0x10\n" + APIC_ON + PEND + text + "; nop; cli", technique=technique)
     taken = run.guest.symbols.get("taken", run.guest.symbols.get("after_0"))
@@ -69,15 +71,22 @@ def test_an_interrupt_is_held_off(run_guest, technique, text):
 )
 def test_the_shadows_last_one_instruction(run_guest, technique, code, late):
     """The timer expires exactly at `at`, two instructions after it was armed."""
-    text = APIC_ON + "mov eax, 0x10; pushfq; or qword ptr [rsp], 0x200; mov r9d, 3; sti; nop; mov [APIC+0x380], r9d\n"
+    text = (
+        APIC_ON
+        + "mov eax, 0x10; pushfq; or qword ptr [rsp], 0x200; mov r9d, 3; sti; nop; mov [APIC+0x380], r9d\n"
+    )
     run = run_guest(text + code + "; nop; nop", technique=technique)
     wanted = run.guest.symbols["next" if late else "at"]
     assert [(r.vector, r.rip) for r in run.records] == [(0x40, wanted)]
 
 
 @BOTH
-def test_the_higher_priority_goes_first_and_the_lower_after_its_end_of_interrupt(run_guest, technique):
-    pend = "".join(f"mov dword ptr [APIC+0x300], {0x40000 | vector:#x}\n" for vector in (0x45, 0x62, 0x51))
+def test_the_higher_priority_goes_first_and_the_lower_after_its_end_of_interrupt(
+    run_guest, technique
+):
+    pend = "".join(
+        f"mov dword ptr [APIC+0x300], {0x40000 | vector:#x}\n" for vector in (0x45, 0x62, 0x51)
+    )
     run = run_guest(APIC_ON + pend + "sti; nop; taken: nop; nop", technique=technique)
     assert run.vectors == [0x62, 0x51, 0x45]
     assert {r.rip for r in run.records} == {run.guest.symbols["taken"]}
@@ -91,17 +100,27 @@ def test_an_interrupt_in_service_holds_off_its_class_and_lower_ones(boot_guest, 
     text += "h: mov dword ptr [APIC+0x300], 0x40061; mov dword ptr [APIC+0x300], 0x40075; sti; nop; in_handler: nop; cli;"
     text += "mov dword ptr [APIC+0xb0], 0; iretq; done: nop; nop"
     run = boot_guest(APIC_ON + text, technique=technique, gates=gates).run()
-    assert [(r.vector, r.rip == run.guest.symbols["in_handler"]) for r in run.records] == [(0x75, True), (0x61, False)]
+    assert [(r.vector, r.rip == run.guest.symbols["in_handler"]) for r in run.records] == [
+        (0x75, True),
+        (0x61, False),
+    ]
 
 
 @BOTH
 def test_the_task_priority_is_one_register_with_two_addresses(run_guest, technique):
     text = "mov eax, 9; mov cr8, rax; mov ebx, [APIC+0x80]; mov dword ptr [APIC+0x80], 0x35; mov rcx, cr8; mov esi, [APIC+0x80]"
-    run = run_guest(APIC_ON + text + "; mov [DATA], rbx; mov [DATA+8], rcx; mov [DATA+16], rsi", technique=technique)
+    run = run_guest(
+        APIC_ON + text + "; mov [DATA], rbx; mov [DATA+8], rcx; mov [DATA+16], rsi",
+        technique=technique,
+    )
     assert [run.data(n) for n in (0, 8, 16)] == [0x90, 3, 0x35]
 
 
 @BOTH
 def test_the_task_priority_outlives_requests_and_ends_of_interrupts(run_guest, technique):
-    text = "mov eax, 5; mov cr8, rax\n" + PEND + "mov dword ptr [APIC+0xb0], 0; mov rbx, cr8; mov [DATA], rbx"
+    text = (
+        "mov eax, 5; mov cr8, rax\n"
+        + PEND
+        + "mov dword ptr [APIC+0xb0], 0; mov rbx, cr8; mov [DATA], rbx"
+    )
     assert run_guest(APIC_ON + text, technique=technique).data() == 5

@@ -41,7 +41,10 @@ def spent(run_guest):
         ("mov edx, 0x3f9; in al, dx; out dx, al", 3),
         ("sgdt [DATA]; lgdt [DATA]; sidt [DATA]; lidt [DATA]; sldt ax; str ax", 6),
         ("pushfq; popfq; cli; sti; cli; swapgs; swapgs; lar eax, eax; push fs; pop fs", 10),
-        ("mov rax, rsp; push 0x10; push rax; pushfq; push 8; lea rbx, [rip+l]; push rbx; iretq; l:", 8),
+        (
+            "mov rax, rsp; push 0x10; push rax; pushfq; push 8; lea rbx, [rip+l]; push rbx; iretq; l:",
+            8,
+        ),
     ],
 )
 def test_every_instruction_is_one_unit(spent, technique, text, instructions):
@@ -83,7 +86,9 @@ def test_a_jump_to_a_repeated_instruction_with_count_0_is_one_unit(spent):
 @BOTH
 @pytest.mark.parametrize("faults", [1, 2, 10])
 def test_a_fault_in_the_middle_of_a_block_takes_back_what_did_not_run(spent, technique, faults):
-    handler = 74  # instructions of the logging handler; its search takes six more for each earlier fix-up
+    handler = (
+        74  # instructions of the logging handler; its search takes six more for each earlier fix-up
+    )
     expected = sum(6 + handler + 6 * n for n in range(faults))
     assert spent("nop; nop; nop; ? ud2; nop; nop; nop\n" * faults, technique) == expected
 
@@ -96,7 +101,9 @@ def test_time_at_a_fault_is_the_number_of_instructions_before_it(boot_guest, pla
 
 
 def test_int_n_counts_once(boot_guest):
-    run = boot_guest(BEGIN + "nop; int 0x80; ud2; h:" + FINISH, gates={0x80: {"handler": "h"}}).run()
+    run = boot_guest(
+        BEGIN + "nop; int 0x80; ud2; h:" + FINISH, gates={0x80: {"handler": "h"}}
+    ).run()
     assert run.spent - 1 == 2
 
 
@@ -116,7 +123,9 @@ entry:
  dec r12; jz out; sysretq
 out:"""
     run = run_guest(
-        text.replace("sysretq\nentry", BEGIN + "sysretq\nentry") + FINISH, user="l: nop; syscall; jmp l", technique=technique
+        text.replace("sysretq\nentry", BEGIN + "sysretq\nentry") + FINISH,
+        user="l: nop; syscall; jmp l",
+        technique=technique,
     )
     # sysret; (nop, syscall, dec, jz, sysret, jmp) twice; nop, syscall, dec, jz
     assert run.spent - 1 == 1 + 2 * 6 + 4

@@ -90,7 +90,9 @@ def test_device_accesses_stop_faulting(translated):
     assert bt(adaptive, "callout.traced") == 190
 
 
-def test_single_stepping_stops_behind_each_instruction_of_the_guest_not_of_its_translation(translated):
+def test_single_stepping_stops_behind_each_instruction_of_the_guest_not_of_its_translation(
+    translated,
+):
     body = (
         "pushfq\nor dword ptr [rsp], 0x100\npopfq\nnop\npushfq\npop rbx\ncall function\njmp over\n"
         "function:\nret\nover:\npushfq\nand dword ptr [rsp], 0xfffffeff\npopfq\nnop\n"

@@ -92,7 +92,9 @@ UNDEFINED = {
 
 
 @pytest.mark.parametrize("code", UNDEFINED.values(), ids=UNDEFINED)
-def test_an_instruction_that_the_processor_lacks_is_undefined_in_both_rings(both, code: str) -> None:
+def test_an_instruction_that_the_processor_lacks_is_undefined_in_both_rings(
+    both, code: str
+) -> None:
     native, _ = both(f"? .byte {code}")
     assert [record.vector for record in native.records] == [6]
 
