@@ -227,10 +227,11 @@ class Machine:
 
     def set_deadline(self) -> None:
         """Tell the native layer when the next platform event is due."""
-        due = [
-            event for device in self.platform.devices if (event := device.next_event()) is not None
-        ]
-        self.words[W.DEADLINE] = min([*due, self._budget])
+        self.words[W.DEADLINE] = min(self._next_event(), self._budget)
+
+    def _next_event(self) -> int:
+        events = (device.next_event() for device in self.platform.devices)
+        return min((event for event in events if event is not None), default=NO_DEADLINE)
 
     def _tick(self) -> int:
         self._pull_task_priority()
@@ -282,10 +283,10 @@ class Machine:
     def idle(self) -> bool:
         """Skip to the next platform event that interrupts; False when nothing is due (or the budget ends the run)."""
         while not self.words[W.IRQ_LINE]:
+            if self._next_event() == NO_DEADLINE:
+                return False
             self.set_deadline()
             deadline = int(self.words[W.DEADLINE])
-            if deadline == NO_DEADLINE:
-                return False
             self.words[W.IDLE] += max(deadline - self.now, 0)
             self.words[W.CLOCK] = max(deadline, self.now)
             self._tick()
