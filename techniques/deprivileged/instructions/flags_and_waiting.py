@@ -27,12 +27,15 @@ def cli(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
 
 
 def sti(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-    """STI: interrupts stay held off for one more instruction if they were (SDM vol. 2B, STI)."""
+    """STI: holds interrupts off for one more instruction, unless it stands in such a shadow itself.
+
+    The bare processor of the model does so even if IF was set already.
+    """
     _require_io_privilege(vmm)
-    were_off = not vmm.cpu.interrupts
+    shadow = not vmm.machine.registers.sti_shadow
     vmm.cpu.interrupts = True
     vmm.complete(instruction)
-    vmm.machine.registers.sti_shadow = were_off
+    vmm.machine.registers.sti_shadow = shadow
 
 
 def alignment_check(vmm: DeprivilegingVmm, instruction: Instruction) -> None:

@@ -24,15 +24,16 @@ _OFFSET_BYTES = {MemorySize.SEG_PTR16: 2, MemorySize.SEG_PTR32: 4, MemorySize.SE
 
 
 def mov(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-    """MOV to a segment register; after SS, interrupts are held off for one instruction."""
+    """MOV to a segment register; SS holds interrupts off as STI does."""
     if instruction.op1_kind == OpKind.MEMORY:
         selector = vmm.read_operand(instruction, 2)
     else:
         selector = read_gpr(vmm.machine.registers, instruction.op1_register) & 0xFFFF
     name = SEGMENTS[instruction.op0_register]
     vmm.segmentation.load(name, selector)
+    shadow = name == "ss" and not vmm.machine.registers.sti_shadow
     vmm.complete(instruction)
-    vmm.machine.registers.sti_shadow = name == "ss"
+    vmm.machine.registers.sti_shadow = shadow
 
 
 def pop(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
