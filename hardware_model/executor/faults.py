@@ -12,9 +12,9 @@ import numpy as np
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import code_address, instruction_start
+from hardware_model.executor.corrections import rewind
 from hardware_model.executor.intrinsics import load8, load16, load32, load64, store32, store64
 from hardware_model.executor.operands import code_byte, load_code, opcode_offset
-from hardware_model.executor.profile import rewind
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.native import inner
 

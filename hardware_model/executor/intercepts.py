@@ -15,11 +15,8 @@ from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import instruction_start
-<<<<<<< Updated upstream
 from hardware_model.executor.corrections import rewind
-=======
 from hardware_model.executor.faults import amended
->>>>>>> Stashed changes
 from hardware_model.executor.intrinsics import (
     address_of,
     call_event,
@@ -124,14 +121,10 @@ def dispatch(w, code):
         rewind(w, load64(env + U(L.ENV_EIP)))
         if code < U(I.EXCEPTION) or code >= U(I.INTR) or code == UNDEFINED:
             load_code(w)
-<<<<<<< Updated upstream
         if code == U(I.RDTSC) and code_byte(w, 1) == U(0x01):
             code = U(I.RDTSCP)  # 0F 01 F9: the engine reports the part that it shares with RDTSC
-            set_word(w, W.EVENT_CODE, code)
-=======
         code = amended(w, code)
         set_word(w, W.EVENT_CODE, code)
->>>>>>> Stashed changes
     mode = word(w, W.MODE)
     if mode == U(W.Mode.BARE):
         bare.execute(w, code)

@@ -42,7 +42,6 @@ UNRESTRICTED_INDEX = 2  # supervisor access with SMAP off or AC set
 PAGE = U(0xFFFFFFFFFFFFF000)
 WHOLE_PAGE = U(4096)
 ONE_ACCESS = U(1)
-CANONICAL_UPPER = U(0x1FFFF)  # bits 63:47 of a canonical address of the upper half
 
 
 mmu_state = view_of(W.MMU, W.MMU_WORDS, 0)
@@ -124,20 +123,6 @@ def exit_from_access(w, mmu, code, va, kind, ra):
 
 
 @inner
-<<<<<<< Updated upstream
-def fetch_only_when_reached(w, va):
-    """The engine translates ahead into the next page: a fault there counts only when execution gets there.
-
-    A block that cannot be translated whole is executed one instruction at a time, so that the fault comes at the
-    instruction that really crosses. Does not return to the caller unless that is the one at hand.
-    """
-    pc = load64(word(w, W.ENV) + U(L.ENV_EIP))
-    if (va & PAGE) == (pc & PAGE) or word(w, W.STEPPING) == pc + U(1):
-        set_word(w, W.STEPPING, U(0))
-        return
-    set_word(w, W.STEPPING, pc + U(1))
-    cut_block(w, pc, U(1))
-=======
 def not_canonical(w, kind, ra):
     """#GP(0), or #SS(0) once the instruction at hand is known. Does not return to the caller."""
     if kind == FETCH and ra == U(0):
@@ -159,7 +144,6 @@ def fetch_ahead(w, va):
     instructions = call_event(word(w, W.F_EVENT), U(W.Event.FETCH_AHEAD))
     if instructions != U(0):
         cut_block(w, pc, instructions)
->>>>>>> Stashed changes
 
 
 @inner
@@ -170,21 +154,10 @@ def miss(cpu, va, kind, index, probe, ra):
             word(w, W.F_TLB_SET_PAGE), cpu, va & PAGE, va & PAGE, U(7), U(index), WHOLE_PAGE
         )
         return True
-<<<<<<< Updated upstream
-    upper = va >> U(47)
-    if upper != U(0) and upper != CANONICAL_UPPER:
-        if probe:
-            return False
-        if kind == FETCH and ra == U(0):
-            fetch_only_when_reached(w, va)
-            set_word(w, W.CURRENT_TB, U(0))
-        call_piip(word(w, W.F_RAISE_EXCEPTION), word(w, W.ENV), U(13), U(0), ra)
-=======
     if not canonical(va):
         if not probe:
             not_canonical(w, kind, ra)
         return False
->>>>>>> Stashed changes
     mmu = mmu_state(w)
     load_registers(w, mmu)
     if kind == FETCH and ra == U(0):
@@ -202,8 +175,6 @@ def miss(cpu, va, kind, index, probe, ra):
             exit_from_access(w, mmu, U(W.Intercept.DEVICE_ACCESS), va, kind, ra)
     if probe:
         return False
-    if kind == FETCH and ra == U(0):
-        fetch_only_when_reached(w, va)
     if status == Status.PAGE_FAULT:
         set_word(w, W.FAULT_ADDRESS, va)
         if kind == FETCH and ra == U(0):

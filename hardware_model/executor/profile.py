@@ -194,7 +194,6 @@ def attend(w, tb, slot, pc, n):
             unexpected_cut(w, pc)
     limited = word(w, W.LIMITED) != U(0)
     set_word(w, W.LIMITED, U(0))
-    set_word(w, W.STEPPING, U(0))
     if word(w, W.CLOCK) >= word(w, W.DEADLINE):
         due_event(w, pc)
         limited = False

@@ -69,8 +69,7 @@ WORDS = 512
     RETIRE_INDEX,  # index in its block of the instruction of the last event
     INSTRUCTION_LENGTH,  # bytes of that instruction
     INSTRUCTION_PC,  # where it starts
-    STEPPING,  # 1 + where a single instruction was asked for because its block reaches an unmapped page
-) = range(64, 74)
+) = range(64, 73)
 
 # Modes and lines.
 (
