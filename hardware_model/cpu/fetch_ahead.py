@@ -37,7 +37,5 @@ def _fetchable(engine: Engine, linear: int) -> bool:
     """Whether a fetch would succeed; tried on copies of the caches, so that it leaves no trace."""
     mmu, counters = engine.mmu.copy(), engine.counters.copy()
     user = engine.registers.cpl == 3
-    status = translate(
-        engine.ram64, mmu, counters, np.uint64(linear), int(Kind.FETCH), user, False
-    )
+    status = translate(engine.ram64, mmu, counters, np.uint64(linear), int(Kind.FETCH), user, False)
     return bool(status == Status.OK and int(mmu[Word.OUT_PA]) < engine.ram_bytes)

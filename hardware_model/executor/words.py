@@ -147,7 +147,9 @@ class Event(IntEnum):
     VM_EXIT = 7  # VM exit: see the VMCS
     TRAP = 8  # the VMM's own vector or SYSCALL entry: EVENT_VECTOR, EVENT_ERROR
     MARKER = 9  # region-of-interest marker executed
-    FETCH_AHEAD = 10  # code from RIP on runs into the page of EVENT_LINEAR: where must its block end?
+    FETCH_AHEAD = (
+        10  # code from RIP on runs into the page of EVENT_LINEAR: where must its block end?
+    )
 
 
 class Intercept(IntEnum):

@@ -10,7 +10,12 @@ import struct
 from collections.abc import Callable, Iterator
 
 from hardware_model.canonical import is_canonical
-from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException, general_protection
+from techniques.deprivileged.exceptions import (
+    GENERAL_PROTECTION,
+    PAGE_FAULT,
+    STACK_FAULT,
+    GuestException,
+)
 from techniques.guest import GuestMemory
 from techniques.shadow.guest_walk import GuestWalker
 from techniques.technique import GuestError
@@ -34,11 +39,11 @@ class LinearMemory:
         self._written = written
 
     def _pieces(
-        self, linear: int, size: int, write: bool, user: bool, ac: bool
+        self, linear: int, size: int, write: bool, user: bool, ac: bool, stack: bool
     ) -> Iterator[tuple[int, int]]:
         """(guest-physical address, bytes) of the parts in each page."""
         if not is_canonical(linear & _MASK):
-            raise general_protection()
+            raise GuestException(STACK_FAULT if stack else GENERAL_PROTECTION, 0)
         while size > 0:
             part = min(size, _PAGE - linear % _PAGE)
             found = self._walker.walk(linear & _MASK, write, user, False, ac)

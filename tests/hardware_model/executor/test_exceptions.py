@@ -36,8 +36,11 @@ PAGES = (
         ("mov rax, 0x800000000000; ? mov rbx, [rax]", 13, 0),
         ("mov rax, 0x800000000000; ? mov [rax], rbx", 13, 0),
         ("mov rbp, 0x800000000000; ? mov rbx, [rbp]", 12, 0),
-        ("mov rsi, rsp; mov rsp, 0x800000000000; ? push rax; mov rsp, rsi", 8, 0),  # its handler has no stack
-
+        (
+            "mov rsi, rsp; mov rsp, 0x800000000000; ? push rax; mov rsp, rsi",
+            8,
+            0,
+        ),  # its handler has no stack
         ("mov ax, 0x53; ? mov ds, ax", 13, 0x50),
         ("mov ax, 0x50; ? mov ds, ax", 11, 0x50),
         ("mov ax, 0x50; ? mov ss, ax", 12, 0x50),
@@ -108,7 +111,9 @@ def test_a_page_fault_at_cpl_0_says_what_and_where(run_guest, technique, text, e
     ],
 )
 def test_a_page_fault_at_cpl_3_has_the_user_bit(run_guest, technique, text, error, address):
-    run = run_guest(ENTER_USER, user=text.format(a=hex(address)) + EXIT, technique=technique, pages=PAGES)
+    run = run_guest(
+        ENTER_USER, user=text.format(a=hex(address)) + EXIT, technique=technique, pages=PAGES
+    )
     (record,) = run.records
     assert (record.vector, record.error, record.cr2) == (14, error, address)
     assert record.rip == run.guest.symbols["user.fault_0"]
@@ -116,12 +121,27 @@ def test_a_page_fault_at_cpl_3_has_the_user_bit(run_guest, technique, text, erro
 
 @BOTH
 @pytest.mark.parametrize(
-    ("address", "error"), [(ABSENT, U | I), (SUPERVISOR, P | U | I), (NO_EXECUTE, P | U | I), (RESERVED, P | U | RSVD | I)]
+    ("address", "error"),
+    [
+        (ABSENT, U | I),
+        (SUPERVISOR, P | U | I),
+        (NO_EXECUTE, P | U | I),
+        (RESERVED, P | U | RSVD | I),
+    ],
 )
-def test_a_fetch_fault_has_the_instruction_bit_and_the_target_as_rip(boot_guest, technique, address, error):
-    text = ENTER_USER + "h: pop rax; mov [DATA], rax; pop rbx; mov [DATA+8], rbx; mov rcx, cr2; mov [DATA+16], rcx"
+def test_a_fetch_fault_has_the_instruction_bit_and_the_target_as_rip(
+    boot_guest, technique, address, error
+):
+    text = (
+        ENTER_USER
+        + "h: pop rax; mov [DATA], rax; pop rbx; mov [DATA+8], rbx; mov rcx, cr2; mov [DATA+16], rcx"
+    )
     run = boot_guest(
-        text, user=f"nop; jmp {address:#x}", technique=technique, pages=PAGES, gates={14: {"handler": "h"}}
+        text,
+        user=f"nop; jmp {address:#x}",
+        technique=technique,
+        pages=PAGES,
+        gates={14: {"handler": "h"}},
     ).run()
     assert [run.data(n) for n in (0, 8, 16)] == [error, address, address]
 
@@ -139,10 +159,16 @@ def test_an_instruction_that_crosses_into_an_absent_page_faults_at_its_start(boo
 @BOTH
 @pytest.mark.parametrize(
     ("text", "error"),
-    [("? mov eax, [USER_DATA]", P), ("? mov [USER_DATA], eax", P | W), ("stac; ? mov eax, [USER_DATA]; clac", None)],
+    [
+        ("? mov eax, [USER_DATA]", P),
+        ("? mov [USER_DATA], eax", P | W),
+        ("stac; ? mov eax, [USER_DATA]; clac", None),
+    ],
 )
 def test_smap_protects_user_pages_from_the_kernel(run_guest, technique, text, error):
-    text = "mov rax, cr4; bts rax, 21; mov cr4, rax; clac;" + text.replace("?", "? " if error else "")
+    text = "mov rax, cr4; bts rax, 21; mov cr4, rax; clac;" + text.replace(
+        "?", "? " if error else ""
+    )
     run = run_guest(text, technique=technique)
     assert [(r.vector, r.error) for r in run.records] == ([] if error is None else [(14, error)])
 
@@ -171,7 +197,20 @@ def test_privileged_instructions_fault_precisely_at_cpl_3(run_guest, technique, 
 
 
 @BOTH
-@pytest.mark.parametrize("text", ["sgdt [rsp-16]", "sidt [rsp-16]", "smsw eax", "sldt eax", "str eax", "pushfq", "popfq", "cpuid", "rdtsc"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sgdt [rsp-16]",
+        "sidt [rsp-16]",
+        "smsw eax",
+        "sldt eax",
+        "str eax",
+        "pushfq",
+        "popfq",
+        "cpuid",
+        "rdtsc",
+    ],
+)
 def test_sensitive_instructions_do_not_fault_at_cpl_3(run_guest, technique, text):
     run = run_guest(ENTER_USER, user="push 2;" + text + EXIT, technique=technique)
     assert run.records == []
@@ -179,5 +218,9 @@ def test_sensitive_instructions_do_not_fault_at_cpl_3(run_guest, technique, text
 
 @BOTH
 def test_rdtsc_faults_at_cpl_3_when_cr4_forbids_it(run_guest, technique):
-    run = run_guest("mov rax, cr4; or eax, 4; mov cr4, rax;" + ENTER_USER, user="? rdtsc; ? rdtscp" + EXIT, technique=technique)
+    run = run_guest(
+        "mov rax, cr4; or eax, 4; mov cr4, rax;" + ENTER_USER,
+        user="? rdtsc; ? rdtscp" + EXIT,
+        technique=technique,
+    )
     assert [(r.vector, r.error) for r in run.records] == [(13, 0), (13, 0)]

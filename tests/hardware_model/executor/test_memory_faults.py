@@ -23,14 +23,24 @@ READS = (
     "bt dword ptr [rbx], 3", "movzx eax, byte ptr [rbx]", "call qword ptr [rbx]", "jmp qword ptr [rbx]", "lodsb",
     "cmovne eax, [rbx]", "fld dword ptr [rbx]", "movups xmm0, [rbx]", "test byte ptr [rbx], 1", "popcnt eax, [rbx]",
 )  # fmt: skip
-WRITES = ("mov [rbx], eax", "mov byte ptr [rbx], 1", "stosb", "sete byte ptr [rbx]", "movups [rbx], xmm0", "pop qword ptr [rbx]")
+WRITES = (
+    "mov [rbx], eax",
+    "mov byte ptr [rbx], 1",
+    "stosb",
+    "sete byte ptr [rbx]",
+    "movups [rbx], xmm0",
+    "pop qword ptr [rbx]",
+)
 
 
 @BOTH
 @pytest.mark.parametrize(
-    ("text", "error"), [*((t, 2) for t in MODIFIES), *((t, 0) for t in READS), *((t, 2) for t in WRITES)]
+    ("text", "error"),
+    [*((t, 2) for t in MODIFIES), *((t, 0) for t in READS), *((t, 2) for t in WRITES)],
 )
-def test_a_fault_is_one_of_a_write_if_the_instruction_writes_its_operand(run_guest, technique, text, error):
+def test_a_fault_is_one_of_a_write_if_the_instruction_writes_its_operand(
+    run_guest, technique, text, error
+):
     setup = f"push rax; xor ecx, ecx; xor eax, eax; xor edx, edx; mov ebx, {ABSENT}; mov esi, {ABSENT}; mov edi, {ABSENT};"
     (record,) = run_guest(setup + "? " + text, technique=technique).records
     assert (record.vector, record.error, record.cr2) == (14, error, ABSENT)
@@ -46,14 +56,27 @@ def test_a_fault_is_one_of_a_write_if_the_instruction_writes_its_operand(run_gue
         ("lodsq", 13), ("stosb", 13), ("mov rax, fs:[rbp]", 13), ("pshufb xmm0, [rbp]", 12), ("jmp qword ptr [rbx]", 13),
     ],
 )  # fmt: skip
-def test_a_data_address_that_is_not_canonical_is_a_general_protection_or_a_stack_fault(run_guest, technique, text, vector):
+def test_a_data_address_that_is_not_canonical_is_a_general_protection_or_a_stack_fault(
+    run_guest, technique, text, vector
+):
     setup = f"xor ecx, ecx; mov rdx, 0xffff000000000000; mov rbx, {FAR}; mov rbp, rbx; mov rsi, rbx; mov rdi, rbx; mov r12, rbx; mov r13, rbx;"
     (record,) = run_guest(setup + "? " + text, technique=technique).records
     assert (record.vector, record.error) == (vector, 0)
 
 
 @BOTH
-@pytest.mark.parametrize("text", ["jmp rax", "call rax", "ret", "ret 24", "jmp qword ptr [DATA]", "call qword ptr [DATA]", "repz ret"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jmp rax",
+        "call rax",
+        "ret",
+        "ret 24",
+        "jmp qword ptr [DATA]",
+        "call qword ptr [DATA]",
+        "repz ret",
+    ],
+)
 def test_a_jump_to_an_address_that_is_not_canonical_faults_itself(run_guest, technique, text):
     """RIP is the branch and RSP what it was before it."""
     setup = f"mov rax, {FAR}; mov [DATA], rax; push rax; nop;"
@@ -76,7 +99,9 @@ def test_code_before_an_absent_page_executes_before_the_fault(boot_guest, techni
 
 
 @BOTH
-def test_an_instruction_that_reaches_into_an_absent_page_faults_after_those_before_it(boot_guest, technique):
+def test_an_instruction_that_reaches_into_an_absent_page_faults_after_those_before_it(
+    boot_guest, technique
+):
     text = f"mov edi, {EDGE - 6}; mov rax, 0xb8489090c0ffc0ff; mov [rdi], eax; shr rax, 32; mov [rdi+2], eax; mov dword ptr [rdi], 0xc0ffc0ff\n"
     text += "xor eax, eax; jmp rdi; h: mov [DATA], rax; pop rax; pop rbx; mov [DATA+8], rbx; mov rax, cr2; mov [DATA+16], rax"
     run = boot_guest(text, technique=technique, pages=PAGES, gates={14: {"handler": "h"}}).run()
