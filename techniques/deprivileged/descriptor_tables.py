@@ -103,11 +103,18 @@ class DescriptorTables:
         False if the address is not in a descriptor that could be meant.
         """
         if window.GDT <= address < window.GDT + VMM_CODE:
-            start = self._cpu.gdtr[0] + (address - window.GDT & ~7)
+            offset, (base, limit) = address - window.GDT & ~7, self._cpu.gdtr
         elif window.LDT <= address < window.LDT + window.TABLE_BYTES:
-            start = self._cpu.ldtr.base + (address - window.LDT & ~7)
+            offset, base, limit = (
+                address - window.LDT & ~7,
+                self._cpu.ldtr.base,
+                self._cpu.ldtr.limit,
+            )
         else:
             return False
+        if offset + 7 > limit:
+            return False
+        start = base + offset
         descriptor = memory.read_integer(start, 8)
         if not descriptor & SYSTEM_BIT or descriptor & ACCESSED:
             return False

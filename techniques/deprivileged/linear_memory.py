@@ -28,7 +28,8 @@ class LinearMemory:
     """`walker` walks the guest's tables in `memory`; `written(gpa, size)` is told of stores.
 
     Raises GuestException (a page fault) where the guest may not access, and GuestError where the
-    access would reach a device. A non-canonical address is #GP(0).
+    access would reach a device. A non-canonical address is #GP(0), on the
+    stack #SS(0).
     """
 
     def __init__(
@@ -56,35 +57,47 @@ class LinearMemory:
             yield found.gpa, part
             linear, size = linear + part, size - part
 
-    def read(self, linear: int, size: int, *, user: bool = False, ac: bool = False) -> bytes:
-        """`size` bytes at `linear`; `user` for an access of user code, `ac` if EFLAGS.AC lifts SMAP."""
-        pieces = self._pieces(linear, size, False, user, ac)
+    def read(
+        self, linear: int, size: int, *, user: bool = False, ac: bool = False, stack: bool = False
+    ) -> bytes:
+        """`size` bytes at `linear`.
+
+        `user`: an access of user code; `ac`: EFLAGS.AC lifts SMAP; `stack`: through SS.
+        """
+        pieces = self._pieces(linear, size, False, user, ac, stack)
         return b"".join([self._memory.read(gpa, part) for gpa, part in pieces])
 
-    def read_integer(self, linear: int, size: int, *, user: bool = False, ac: bool = False) -> int:
+    def read_integer(
+        self, linear: int, size: int, *, user: bool = False, ac: bool = False, stack: bool = False
+    ) -> int:
         """The little-endian integer of `size` bytes at `linear`."""
-        return int.from_bytes(self.read(linear, size, user=user, ac=ac), "little")
+        return int.from_bytes(self.read(linear, size, user=user, ac=ac, stack=stack), "little")
 
     def push(self, stack: int, words: list[int], *, user: bool = False) -> int:
         """Push `words` in order on a stack at `stack`; its new top. A fault names the word that it hit."""
         top = stack - 8 * len(words)
         if top >> 12 == stack - 8 >> 12:
-            self.check_write(stack - 8, 8, user=user)
+            self.check_write(stack - 8, 8, user=user, stack=True)
             self.write(top, struct.pack(f"<{len(words)}Q", *reversed(words)), user=user)
         else:
             for number, word in enumerate(words, 1):
-                self.write(stack - 8 * number, word.to_bytes(8, "little"), user=user)
+                data = word.to_bytes(8, "little")
+                self.write(stack - 8 * number, data, user=user, stack=True)
         return top & _MASK
 
-    def check_write(self, linear: int, size: int, *, user: bool = False, ac: bool = False) -> None:
+    def check_write(
+        self, linear: int, size: int, *, user: bool = False, ac: bool = False, stack: bool = False
+    ) -> None:
         """Fault as a store of `size` bytes at `linear` would."""
-        for _ in self._pieces(linear, size, True, user, ac):
+        for _ in self._pieces(linear, size, True, user, ac, stack):
             pass
 
-    def write(self, linear: int, data: bytes, *, user: bool = False, ac: bool = False) -> None:
+    def write(
+        self, linear: int, data: bytes, *, user: bool = False, ac: bool = False, stack: bool = False
+    ) -> None:
         """Store `data` at `linear`, all of it or, with a fault, nothing."""
         at = 0
-        for gpa, part in tuple(self._pieces(linear, len(data), True, user, ac)):
+        for gpa, part in tuple(self._pieces(linear, len(data), True, user, ac, stack)):
             self._memory.write(gpa, data[at : at + part])
             self._written(gpa, part)
             at += part

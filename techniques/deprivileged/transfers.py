@@ -53,7 +53,8 @@ class Transfers:
 
     def _pop(self, count: int, size: int) -> list[int]:
         user, ac = self._cpu.cpl == 3, bool(self._registers.rflags & AC)
-        raw = self._memory.read(int(self._registers.gpr[_RSP]), count * size, user=user, ac=ac)
+        rsp = int(self._registers.gpr[_RSP])
+        raw = self._memory.read(rsp, count * size, user=user, ac=ac, stack=True)
         return [int.from_bytes(raw[at : at + size], "little") for at in range(0, len(raw), size)]
 
     def interrupt_return(self, size: int) -> None:
@@ -154,7 +155,7 @@ class Transfers:
         )
         rsp = (int(self._registers.gpr[_RSP]) - 2 * size) & _MASK
         ac = bool(self._registers.rflags & AC)
-        self._memory.write(rsp, frame, user=self._cpu.cpl == 3, ac=ac)
+        self._memory.write(rsp, frame, user=self._cpu.cpl == 3, ac=ac, stack=True)
         self._registers.gpr[_RSP] = rsp
         self.far_jump(selector, target)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import ClassVar
 
-from iced_x86 import Decoder, Instruction, Mnemonic
+from iced_x86 import Decoder, Instruction, Mnemonic, Register
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
@@ -250,13 +250,14 @@ class DeprivilegingVmm(Technique):
         """The instruction's memory operand of `size` bytes."""
         address = self.emulator.linear_address(instruction)
         ac = bool(self._registers.rflags & AC)
-        return self.linear.read_integer(address, size, user=self.cpu.cpl == 3, ac=ac)
+        stack = instruction.memory_segment == Register.SS
+        return self.linear.read_integer(address, size, user=self.cpu.cpl == 3, ac=ac, stack=stack)
 
     def read_stack(self, size: int) -> int:
         """The top of the stack."""
         ac = bool(self._registers.rflags & AC)
         rsp = int(self._registers.gpr[4])
-        return self.linear.read_integer(rsp, size, user=self.cpu.cpl == 3, ac=ac)
+        return self.linear.read_integer(rsp, size, user=self.cpu.cpl == 3, ac=ac, stack=True)
 
     def complete(self, instruction: Instruction, *, again: bool = False) -> None:
         """The instruction is done: RIP goes behind it, or stays for the next round of REP."""
