@@ -135,7 +135,8 @@ def not_canonical(w, kind, ra):
 
 @inner
 def fetch_ahead(w, va):
-    """The engine translates code up to a branch; where that runs into a page that cannot be fetched from, the block ends
+    """The engine translates code up to a branch; where that runs into a page that cannot be fetched
+    from, the block ends
     before it, so that what comes first executes and the fault is that of the instruction concerned."""
     pc = load64(word(w, W.ENV) + U(L.ENV_EIP))
     if ((pc ^ va) & PAGE) == U(0):
