@@ -110,6 +110,14 @@ def fault_in_delivery(w, vector):
 
 
 @inner
+def executes_below_ring0(code):
+    """What a deprivileged guest does without a trap, once CR4.TSD, IOPL and the page tables let it."""
+    if code == U(I.CPUID) or code == U(I.RDTSC) or code == U(I.RDTSCP):
+        return True
+    return code == U(I.PORT_ACCESS) or code == U(I.DEVICE_ACCESS)
+
+
+@inner
 def dispatch(w, code):
     env = word(w, W.ENV)
     set_word(w, W.EVENT_CODE, code)
@@ -134,8 +142,8 @@ def dispatch(w, code):
         if reason == NO_EXIT:
             bare.execute(w, code)
     elif mode == U(W.Mode.DEPRIVILEGED):
-        if code == U(I.CPUID) or code == U(I.RDTSC) or code == U(I.RDTSCP):
-            bare.execute(w, code)  # no trap below CPL 0, or none while CR4.TSD is clear
+        if executes_below_ring0(code):
+            bare.execute(w, code)
             return
         vector = code - U(I.EXCEPTION) if code >= U(I.EXCEPTION) and code < U(I.INTR) else U(0x100)
         trap(w, code, vector)
