@@ -90,7 +90,7 @@ def halt(w):
 @inner
 def read_tsc(w, with_aux):
     env = word(w, W.ENV)
-    value = word(w, W.CLOCK) + word(w, W.TSC_OFFSET)
+    value = word(w, W.CLOCK) + word(w, W.TSC_ADJUST) + word(w, W.TSC_OFFSET)
     store64(env, value & LOW32)
     store64(env + U(16), value >> U(32))
     if with_aux:

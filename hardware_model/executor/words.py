@@ -77,7 +77,7 @@ WORDS = 512
     IRQ_LINE,  # 1: the interrupt controller has an interrupt for the processor
     STOP,  # see Stop
     CR8,  # task priority, CR8
-    TSC_OFFSET,
+    TSC_OFFSET,  # the VMCS's, 0 outside VMX operation
     TSC_AUX,
     VECTORING,  # event being delivered (IDT-vectoring information format), 0 when none
     FAULT_ADDRESS,  # linear address of the last page fault
@@ -92,7 +92,8 @@ WORDS = 512
     VMX_REASON,  # basic exit reason of the intercept being handled
     PENDING_CLASS,  # priority class of the interrupt controller's best request, 0 when none
     NOT_CANONICAL,  # 1: the #GP being raised is due to a non-canonical data address
-) = range(80, 99)
+    TSC_ADJUST,  # what a write of the time-stamp counter added to it
+) = range(80, 100)
 
 # Arguments of the last event handed to Python.
 (
