@@ -14,6 +14,7 @@ from iced_x86 import Decoder, Instruction, Mnemonic, Register
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
+from hardware_model.canonical import is_canonical
 from hardware_model.deprivileged import (
     Deprivileged,
     ExceptionTrap,
@@ -196,7 +197,7 @@ class DeprivilegingVmm(Technique):
     def _exception(self, trap: ExceptionTrap) -> None:
         if trap.vector == DEBUG:
             self.cpu.debug[6] |= self._registers.dr(6)
-        elif trap.vector in _MAY_BE_EMULATED:
+        elif trap.vector in _MAY_BE_EMULATED and self._is_code(self._registers.rip):
             instruction = self.decode()
             handler = HANDLERS.get(instruction.code)
             if handler is not None:
@@ -208,6 +209,11 @@ class DeprivilegingVmm(Technique):
                 )
         self._note(_NAMES[trap.vector])
         raise GuestException(trap.vector, trap.error)
+
+    def _is_code(self, rip: int) -> bool:
+        """Whether there is an instruction: a transfer to nowhere faults with RIP at its target."""
+        gpa = self.shadow.pager.translate(rip) if is_canonical(rip) else None
+        return gpa is not None and gpa < self.memory.size
 
     def decode(self) -> Instruction:
         """The instruction at the guest's RIP."""

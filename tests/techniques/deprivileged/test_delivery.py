@@ -144,3 +144,30 @@ def test_a_system_call_of_the_kernel_itself_stays_in_the_kernel(both) -> None:
     native, _ = both(f"{text} entry: mov r8, rcx; mov r9, r11; ? ud2")
     assert native.gpr("r9") & 0x200
     assert not native.records[0].rflags & 0x200
+
+
+FAR = {
+    "IRET in the kernel": "mov rax, rsp; push DATA0; push rax; push 2; push CODE0; mov rax, {target}; push rax; ? iretq",
+    "IRET to user code": "mov rbx, {target}; push DATA3; push rbx; push 2; push CODE3; push rbx; ? iretq",
+    "far return": "push CODE0; mov rax, {target}; push rax; ? .byte 0x48, 0xcb",
+    "SYSRET": SYSTEM_CALLS.format(
+        mask=0x700, body="mov rcx, {target}; mov r11d, 2; ? .byte 0x48, 0x0f, 0x07"
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ["0x800000000000", "0x7ffff0000000"])
+@pytest.mark.parametrize("name", FAR)
+def test_a_far_transfer_to_nowhere_faults_as_natively(both, name: str, target: str) -> None:
+    native, _ = both(FAR[name].replace("{target}", target))
+    assert native.platform.exit_port.status in (0, 0x10D, 0x10E)
+
+
+STACKS = ("mov rsp, 0x800000000000; ? iretq", "mov rsp, 0x800000000000; ? .byte 0x48, 0xcb", "mov rbp, 0x800000000000; ? lgdt [rbp]",
+          "mov rsp, 0x800000000000; ? pop fs", "mov rsp, 0x800000000000; ud2")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STACKS)
+def test_a_stack_that_is_nowhere_is_a_stack_fault(both, text: str) -> None:
+    native, _ = both(text)
+    assert native.records[0].vector in (12, 8)
