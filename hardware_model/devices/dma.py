@@ -22,7 +22,7 @@ class DmaPath(Protocol):
         """`size` bytes at bus address `address`; DmaBlocked if any of them may not be read."""
 
     def write(self, source_id: int, address: int, data: bytes) -> None:
-        """Store `data` at bus address `address`; DmaBlocked if it may not, and then nothing past that place is stored."""
+        """Store `data` at bus address `address`; DmaBlocked if it may not; then nothing past that place is stored."""
 
     def message(self, source_id: int, address: int, data: int) -> None:
         """A message-signalled interrupt: a 32-bit write to 0xFEExxxxx; DmaBlocked if it is not let through."""
