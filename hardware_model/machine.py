@@ -1,4 +1,4 @@
-"""The modelled machine: processor, memory, MMU, local APIC, UART and debug exit, wired together.
+"""The modelled machine: processor, memory, MMU and platform, wired together.
 
 It knows no VMM. A VMM takes part through `vmx` (VM exits) or `deprivileged` (its own trap vectors).
 """
@@ -6,7 +6,6 @@ It knows no VMM. A VMM takes part through `vmx` (VM exits) or `deprivileged` (it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -14,12 +13,6 @@ import numpy as np
 from hardware_model import counters as counter_table
 from hardware_model.boot import BOOT_TSS, NO_LDT, CpuState
 from hardware_model.cpu.processor import Processor
-from hardware_model.devices import debug_exit, local_apic, uart
-from hardware_model.devices.bus import Bus
-from hardware_model.devices.debug_exit import DebugExit
-from hardware_model.devices.device import Device
-from hardware_model.devices.local_apic import LocalApic
-from hardware_model.devices.uart import Uart
 from hardware_model.executor import self_test
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import NO_DEADLINE, Engine
@@ -28,6 +21,7 @@ from hardware_model.memory import MachineMemory
 from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
+from hardware_model.platform import new_platform
 from hardware_model.profile import Profile
 
 _TIMER_EXPIRED = counter_table.index("timer.expired")
@@ -46,40 +40,6 @@ class End(Enum):
 
 class MachineError(Exception):
     """The model cannot go on with what the guest did; the sentence says what and where."""
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """The devices of one PC, physical or shown by a VMM: `bus` routes to `apic`, `uart` and `exit_port`."""
-
-    bus: Bus
-    apic: LocalApic
-    uart: Uart
-    exit_port: DebugExit
-
-    @property
-    def devices(self) -> tuple[Device, ...]:
-        """Every device that can have events."""
-        return (self.apic, self.uart, self.exit_port)
-
-
-def new_platform(
-    now: Callable[[], int],
-    on_interrupt: Callable[[], None],
-    on_expiry: Callable[[], None],
-    on_exit: Callable[[], None],
-) -> Platform:
-    """Local APIC, COM1 and debug exit at their places; the callables as in LocalApic and DebugExit."""
-    bus, apic, com1, port = (
-        Bus(),
-        LocalApic(now, on_interrupt, on_expiry),
-        Uart(),
-        DebugExit(on_exit),
-    )
-    bus.attach_registers(local_apic.BASE, local_apic.SIZE, apic)
-    bus.attach_ports(uart.COM1, 8, com1)
-    bus.attach_ports(debug_exit.PORT, 4, port)
-    return Platform(bus, apic, com1, port)
 
 
 class Machine:
@@ -230,15 +190,13 @@ class Machine:
         self.words[W.DEADLINE] = min(self._next_event(), self._budget)
 
     def _next_event(self) -> int:
-        events = (device.next_event() for device in self.platform.devices)
-        return min((event for event in events if event is not None), default=NO_DEADLINE)
+        event = self.platform.next_event()
+        return NO_DEADLINE if event is None else event
 
     def _tick(self) -> int:
         self._pull_task_priority()
-        now = self.now
-        for device in self.platform.devices:
-            device.advance(now)
-        if now >= self._budget:
+        self.platform.advance()
+        if self.now >= self._budget:
             self.end(End.BUDGET)
             self.words[W.DEADLINE] = NO_DEADLINE
             return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hardware_model.executor.words import Mode
-from hardware_model.machine import End, Platform
+from hardware_model.machine import End
+from hardware_model.platform import Platform
 from techniques.technique import GuestRegisters, Technique
 
 

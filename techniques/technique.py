@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from hardware_model.machine import End, Machine, Platform
+from hardware_model.machine import End, Machine
+from hardware_model.platform import Platform
 from techniques.guest import GuestImage, GuestMemory
 from techniques.knobs import Knob, Value
 

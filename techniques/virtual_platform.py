@@ -7,7 +7,8 @@ brings control back to the VMM exactly there.
 from __future__ import annotations
 
 from hardware_model import counters as counter_table
-from hardware_model.machine import End, Machine, Platform, new_platform
+from hardware_model.machine import End, Machine
+from hardware_model.platform import Platform, new_platform
 
 HOST_TIMER_VECTOR = 0xEF
 _PORT, _MMIO = counter_table.index("device.port"), counter_table.index("device.mmio")
@@ -66,9 +67,7 @@ class VirtualPlatform:
 
     def advance(self) -> None:
         """Let the virtual devices' events that are due happen."""
-        now = self._machine.now
-        for device in self.devices.devices:
-            device.advance(now)
+        self.devices.advance()
         self._stale = True
 
     def arm(self) -> None:
@@ -76,10 +75,7 @@ class VirtualPlatform:
         if not self._stale:
             return
         self._stale = False
-        due = [
-            event for device in self.devices.devices if (event := device.next_event()) is not None
-        ]
-        deadline = min(due, default=None)
+        deadline = self.devices.next_event()
         if deadline is None or deadline == self._armed:
             return
         self._armed = deadline

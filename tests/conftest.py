@@ -12,7 +12,8 @@ import pytest
 from hardware_model import boot, counters
 from hardware_model.executor.registers import GPR_NAMES
 from hardware_model.executor.words import Mode
-from hardware_model.machine import End, Machine, Platform
+from hardware_model.machine import End, Machine
+from hardware_model.platform import Platform
 from tests.small_guest import DATA, LOG, RAM, VA, SmallGuest
 
 

@@ -24,7 +24,8 @@ from hardware_model.deprivileged import (
     Trap,
 )
 from hardware_model.executor.registers import Segment
-from hardware_model.machine import End, Machine, Platform
+from hardware_model.machine import End, Machine
+from hardware_model.platform import Platform
 from hardware_model.vectors import EXCEPTION_VECTORS
 from techniques.deprivileged.delivery import Delivery
 from techniques.deprivileged.descriptor_tables import DescriptorTables

@@ -9,7 +9,8 @@ from typing import ClassVar
 from hardware_model.boot import CpuState
 from hardware_model.cpu import control_registers
 from hardware_model.cpuid import cpuid
-from hardware_model.machine import End, Machine, Platform
+from hardware_model.machine import End, Machine
+from hardware_model.platform import Platform
 from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.feature_levels import FeatureLevel

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from hardware_model import counters as counter_table
-from hardware_model.machine import Machine, Platform
+from hardware_model.machine import Machine
+from hardware_model.platform import Platform
 from techniques.paravirtual.abi import Errno, HypercallError
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.hypercall_table import BY_NAME, HYPERCALLS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from hardware_model.machine import Platform
+from hardware_model.platform import Platform
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, Feature, HypercallError, VersionOp
 from techniques.paravirtual.domain import Domain

@@ -13,7 +13,8 @@ from hardware_model.deprivileged import (
     SystemCall,
     Trap,
 )
-from hardware_model.machine import End, Machine, Platform, new_platform
+from hardware_model.machine import End, Machine
+from hardware_model.platform import Platform, new_platform
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestImage
 from techniques.knobs import Knob, Value
