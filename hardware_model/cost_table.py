@@ -88,7 +88,10 @@ COSTS: tuple[Cost, ...] = (
             "vmm.exit_dispatch": ("exits", "saving and restoring registers, finding the handler"),
             "vmm.trap_dispatch": ("traps", "saving and restoring registers, finding the handler"),
             "vmm.emulate": ("emulate", "fetching, decoding and emulating one guest instruction"),
-            "vmm.emulate_byte": ("emulate.bytes", "copying one byte of guest memory"),
+            "vmm.emulate_byte": (
+                "emulate.bytes pv.grant_copy.bytes",
+                "copying one byte of guest memory",
+            ),
             "vmm.inject": (
                 "injection.interrupt injection.exception injection.software",
                 "preparing an event for injection",
@@ -160,6 +163,11 @@ COSTS: tuple[Cost, ...] = (
             "pv.tlb_flush": ("pv.tlb_flush pv.tlb_flush.type_change", "flushing the TLB"),
             "pv.invlpg": ("pv.invlpg", "INVLPG for the guest"),
             "pv.block": ("pv.block", "putting the guest to sleep and waking it"),
+            "pv.grant_map": (
+                "pv.grant_mapped pv.grant_unmapped",
+                "a granted frame mapped or given back",
+            ),
+            "pv.grant_copy": ("pv.grant_copy", "starting a copy from or to a granted frame"),
         },
     ),
     *_costs(

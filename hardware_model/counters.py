@@ -194,6 +194,10 @@ _PV = _group(
         "pv.tlb_flush.type_change": "TLB flushes made because a frame changed its type",
         "pv.invlpg": "single-page invalidations requested by the guest",
         "pv.block": "times the guest blocked",
+        "pv.grant_mapped": "grants mapped by the driver domain",
+        "pv.grant_unmapped": "grants that the driver domain has given back",
+        "pv.grant_copy": "copies made by the hypervisor from or to granted frames",
+        "pv.grant_copy.bytes": "bytes of these copies",
     },
 )
 

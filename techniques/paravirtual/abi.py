@@ -131,6 +131,47 @@ class ChannelStatus(IntEnum):
     IPI = 5
 
 
+class GrantOp(IntEnum):
+    """Commands of grant_table_op (Xen public header `grant_table.h`)."""
+
+    MAP_GRANT_REF = 0
+    UNMAP_GRANT_REF = 1
+    SETUP_TABLE = 2
+    COPY = 5
+    QUERY_SIZE = 6
+    SET_VERSION = 8
+    GET_VERSION = 10
+
+
+class GrantStatus(IntEnum):
+    """GNTST_*: what a grant operation reports in its record."""
+
+    OKAY = 0
+    GENERAL_ERROR = -1
+    BAD_DOMAIN = -2
+    BAD_REFERENCE = -3
+    BAD_HANDLE = -4
+    PERMISSION_DENIED = -8
+    BAD_PAGE = -9
+    BAD_COPY_ARGUMENT = -10
+
+
+class GrantFlag(IntFlag):
+    """Flags of a version-1 grant entry; READING and WRITING are the hypervisor's."""
+
+    PERMIT_ACCESS = 1
+    READONLY = 1 << 2
+    READING = 1 << 3
+    WRITING = 1 << 4
+
+
+GRANT_TYPE_MASK = 3
+GRANT_ENTRY_BYTES = 8
+GRANTS_PER_FRAME = PAGE // GRANT_ENTRY_BYTES
+GRANT_FRAMES_MAXIMUM = 64
+COPY_SOURCE_GRANT, COPY_DESTINATION_GRANT = 1, 2
+DOMID_BACKEND = 0  # the driver domain, to which frontends grant their frames
+
 VIRQ_TIMER, VIRQ_DEBUG, VIRQ_CONSOLE = 0, 1, 2
 VIRQS = 24
 

@@ -12,6 +12,7 @@ from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, HypercallError
 from techniques.paravirtual.clock import SystemClock
 from techniques.paravirtual.event_channels import EventChannels
+from techniques.paravirtual.grant_table import GrantTable
 from techniques.paravirtual.linear_memory import LinearMemory
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
@@ -23,7 +24,9 @@ _REJECTED = counter_table.index("pv.rejected")
 
 
 class Domain:
-    """A domain whose memory is `guest`; the hypervisor's own frames come from `frames`."""
+    """A domain whose memory is `guest`; the hypervisor's own frames come from `frames`; `number`: its domid."""
+
+    number = 1
 
     def __init__(self, machine: Machine, guest: GuestMemory, frames: FrameAllocator) -> None:
         self.guest = guest
@@ -41,8 +44,9 @@ class Domain:
         self.memory = LinearMemory(machine)
         self.shared = SharedInfo(machine.memory, frames.allocate())
         self.types.share(self.shared.page >> 12)
+        self.grants = GrantTable(machine.memory, frames, self.types, machine.counters)
         self.cpu = VirtualCpu(machine, self.memory, self.shared)
-        self.events = EventChannels(self.shared, self.memory, machine.counters)
+        self.events = EventChannels(self.shared, self.memory, machine.counters, self.number)
         self.clock = SystemClock(machine)
         self.gdt_frames: list[int] = []
         self.blocked = False  # until an event is pending
@@ -70,8 +74,8 @@ class Domain:
         self._counts[_REJECTED] += 1
         self.rejections[str(error)] += 1
 
-    @staticmethod
-    def require_self(domain: int) -> None:
+    @classmethod
+    def require_self(cls, domain: int) -> None:
         """The domain may act for itself only."""
-        if domain & 0xFFFF != abi.DOMID_SELF:
+        if domain & 0xFFFF not in (abi.DOMID_SELF, cls.number):
             raise HypercallError(Errno.ESRCH, f"there is no domain {domain}")

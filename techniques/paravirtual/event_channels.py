@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,24 +19,39 @@ _BOUND = (ChannelStatus.VIRQ, ChannelStatus.IPI, ChannelStatus.INTERDOMAIN)
 
 @dataclass(slots=True)
 class Channel:
-    """One end of an event channel; `virq` if it is bound to one."""
+    """One end of an event channel: `virq` if it is bound to one, else the `domain` at the other end.
+
+    `port`: the other end, if that is this domain too.
+    """
 
     status: ChannelStatus = ChannelStatus.CLOSED
     virq: int = -1
+    domain: int = 0
+    port: int = 0
 
 
 class EventChannels:
-    """The channels of one domain. `sent(port)` is told of events for the other end of an interdomain channel."""
+    """The channels of domain `number`.
+
+    The other ends of interdomain channels are the driver domain's back ends, or this domain's own. `listeners` are the
+    back ends: each is called when the guest sends an event through its port.
+    """
 
     def __init__(
-        self, shared: SharedInfo, memory: LinearMemory, counters: counter_table.CounterArray
+        self,
+        shared: SharedInfo,
+        memory: LinearMemory,
+        counters: counter_table.CounterArray,
+        number: int,
     ) -> None:
+        self._number = number
         self._shared = shared
         self._memory = memory
         self._counts = counters.data
         self.channels = [Channel() for _ in range(PORTS)]
         self.listeners: dict[int, Callable[[], None]] = {}
         self._operations: dict[int, Callable[[int], None]] = {
+            EventOp.BIND_INTERDOMAIN: self._bind_interdomain,
             EventOp.BIND_VIRQ: self._bind_virq,
             EventOp.CLOSE: self._close,
             EventOp.SEND: self._send,
@@ -44,12 +60,24 @@ class EventChannels:
             EventOp.BIND_IPI: self._bind_ipi,
             EventOp.BIND_VCPU: self._bind_vcpu,
             EventOp.UNMASK: self._unmask,
+            EventOp.RESET: self._reset,
         }
 
     def open_interdomain(self, port: int, listener: Callable[[], None]) -> None:
         """A channel that the domain builder has connected: events sent through it reach `listener`."""
-        self.channels[port].status = ChannelStatus.INTERDOMAIN
+        self.channels[port] = Channel(ChannelStatus.INTERDOMAIN, domain=abi.DOMID_BACKEND)
         self.listeners[port] = listener
+
+    def bind_backend(self, port: int, listener: Callable[[], None]) -> None:
+        """The driver domain's bind_interdomain: connect a back end to the channel that the guest has allocated for it.
+
+        HypercallError EINVAL unless the guest's `port` is unbound and for the driver domain.
+        """
+        channel = self._channel(port)
+        if channel.status is not ChannelStatus.UNBOUND or channel.domain != abi.DOMID_BACKEND:
+            raise HypercallError(Errno.EINVAL, f"event channel {port} waits for no back end")
+        self.open_interdomain(port, listener)
+        self.notify(port)  # as Xen does: whoever bound may have missed an event
 
     def operation(self, command: int, argument: int) -> int:
         """The hypercall event_channel_op."""
@@ -107,26 +135,65 @@ class EventChannels:
         self._memory.pack("I", argument + 4, port)
 
     def _allocate_unbound(self, argument: int) -> None:
-        domain, _ = self._memory.unpack("HH", argument)
-        if domain not in (0, abi.DOMID_SELF):
+        domain, remote = self._memory.unpack("HH", argument)
+        if not self._is_self(domain):
             raise HypercallError(Errno.EPERM, "only for the domain itself")
         port = self._free_port()
-        self.channels[port] = Channel(ChannelStatus.UNBOUND)
+        other = self._number if self._is_self(remote) else remote
+        self.channels[port] = Channel(ChannelStatus.UNBOUND, domain=other)
         self._memory.pack("I", argument + 4, port)
+
+    def _is_self(self, domain: int) -> bool:
+        return domain in (abi.DOMID_SELF, self._number)
+
+    def _bind_interdomain(self, argument: int) -> None:
+        """Connect to a channel of the domain's own that waits for it."""
+        domain, remote = self._memory.unpack("H2xI", argument)
+        if not self._is_self(domain):
+            raise HypercallError(Errno.ESRCH, f"domain {domain} offers no event channel")
+        other = self._channel(remote)
+        if other.status is not ChannelStatus.UNBOUND or other.domain != self._number:
+            raise HypercallError(Errno.EINVAL, f"event channel {remote} does not wait for us")
+        port = self._free_port()
+        ends = (port, remote)
+        for here, there in (ends, ends[::-1]):
+            self.channels[here] = Channel(
+                ChannelStatus.INTERDOMAIN, domain=self._number, port=there
+            )
+        self._memory.pack("I", argument + 8, port)
+        self.notify(port)
 
     def _close(self, argument: int) -> None:
         (port,) = self._memory.unpack("I", argument)
-        channel = self._channel(port)
-        if channel.status is ChannelStatus.CLOSED:
+        if self._channel(port).status is ChannelStatus.CLOSED:
             raise HypercallError(Errno.EINVAL, f"event channel {port} is closed")
+        self._close_port(port)
+
+    def _close_port(self, port: int) -> None:
+        """The other end, if this domain has it, waits for somebody else."""
+        other = self.channels[port].port
+        if other:
+            self.channels[other] = Channel(ChannelStatus.UNBOUND, domain=self._number)
         self.channels[port] = Channel()
+        self.listeners.pop(port, None)
         self._shared.set_channel_pending(port, False)
+
+    def _reset(self, argument: int) -> None:
+        (domain,) = self._memory.unpack("H", argument)
+        if not self._is_self(domain):
+            raise HypercallError(Errno.EPERM, "only for the domain itself")
+        for port, channel in enumerate(self.channels):
+            if channel.status is not ChannelStatus.CLOSED:
+                self._close_port(port)
 
     def _send(self, argument: int) -> None:
         (port,) = self._memory.unpack("I", argument)
         channel = self._channel(port)
         if channel.status is ChannelStatus.INTERDOMAIN:
-            self.listeners[port]()
+            if channel.port:
+                self.notify(channel.port)
+            else:
+                self.listeners[port]()
         elif channel.status is ChannelStatus.IPI:
             self.notify(port)
         elif channel.status is not ChannelStatus.UNBOUND:  # an unbound one has nobody to tell
@@ -135,8 +202,12 @@ class EventChannels:
     def _status(self, argument: int) -> None:
         _, port = self._memory.unpack("H2xI", argument)
         channel = self._channel(port)
-        other = max(channel.virq, 0)
-        self._memory.pack("III", argument + 8, channel.status, 0, other)
+        if channel.status is ChannelStatus.VIRQ:
+            details = struct.pack("<II", channel.virq, 0)
+        else:  # unbound: domid; interdomain: domid and port
+            details = struct.pack("<HxxI", channel.domain, channel.port)
+        self._memory.pack("II", argument + 8, channel.status, 0)
+        self._memory.write(argument + 16, details)
 
     def _bind_vcpu(self, argument: int) -> None:
         port, vcpu = self._memory.unpack("II", argument)

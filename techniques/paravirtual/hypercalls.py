@@ -10,6 +10,7 @@ from hardware_model.machine import Machine
 from hardware_model.platform import Platform
 from techniques.paravirtual.abi import Errno, HypercallError
 from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.grant_hypercalls import GrantHypercalls
 from techniques.paravirtual.hypercall_table import BY_NAME, HYPERCALLS
 from techniques.paravirtual.information_hypercalls import InformationHypercalls
 from techniques.paravirtual.memory_hypercalls import MemoryHypercalls
@@ -19,7 +20,6 @@ _UNIMPLEMENTED = counter_table.index("hypercall.unimplemented")
 _MULTICALL_ENTRIES = counter_table.index("pv.multicall_entry")
 _COUNTERS = {call.number: counter_table.index(f"hypercall.{call.name}") for call in HYPERCALLS}
 _IRET, _MULTICALL = BY_NAME["iret"].number, BY_NAME["multicall"].number
-_GRANT_SETUP_TABLE, _GRANT_QUERY_SIZE = 2, 6
 _MASK = (1 << 64) - 1
 
 
@@ -34,6 +34,7 @@ class Hypercalls:
         self.unimplemented: Counter[int] = Counter()
         memory = MemoryHypercalls(machine, domain)
         processor = ProcessorHypercalls(machine, domain)
+        grants = GrantHypercalls(domain)
         self.information = InformationHypercalls(domain, platform, console_ring)
         methods: dict[str, Callable[..., int]] = {
             "multicall": self.multicall,
@@ -42,7 +43,7 @@ class Hypercalls:
             ),
         }
         for call in HYPERCALLS:
-            for owner in (memory, processor, self.information):
+            for owner in (memory, processor, grants, self.information):
                 if hasattr(owner, call.name):
                     methods[call.name] = getattr(owner, call.name)
         self._handlers = {BY_NAME[name].number: method for name, method in methods.items()}
