@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hardware_model.devices.device import PortDevice, RegisterDevice
+from hardware_model.devices.device import PortDevice, RegisterDevice, SteadyPorts
 
 
 class Bus:
@@ -10,12 +10,15 @@ class Bus:
 
     def __init__(self) -> None:
         self._ports: dict[int, PortDevice] = {}
+        self._steady: dict[int, SteadyPorts] = {}
         self._regions: list[tuple[int, int, RegisterDevice]] = []
 
     def attach_ports(self, first: int, count: int, device: PortDevice) -> None:
         """Route ports first..first+count-1 to `device`."""
         for port in range(first, first + count):
             self._ports[port] = device
+            if isinstance(device, SteadyPorts):
+                self._steady[port] = device
 
     def attach_registers(self, base: int, size: int, device: RegisterDevice) -> None:
         """Route physical addresses base..base+size-1 to `device`."""
@@ -26,6 +29,13 @@ class Bus:
         device = self._ports.get(port)
         ones = (1 << 8 * size) - 1
         return device.read_port(port, size) & ones if device else ones
+
+    def steady_port(self, port: int) -> int | None:
+        """What an IN of one byte gives until the next access or event; None if only its device can tell."""
+        if port not in self._ports:
+            return 0xFF
+        device = self._steady.get(port)
+        return device.steady_port(port) if device else None
 
     def write_port(self, port: int, size: int, value: int) -> None:
         """OUT."""

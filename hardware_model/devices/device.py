@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 State = dict[str, Any]
 
@@ -31,6 +31,15 @@ class PortDevice(Protocol):
 
     def write_port(self, port: int, size: int, value: int) -> None:
         """Take an OUT of `size` bytes."""
+
+
+@runtime_checkable
+class SteadyPorts(Protocol):
+    """A device that can tell which of its ports may be read without asking it."""
+
+    def steady_port(self, port: int) -> int | None:
+        """What an IN of one byte gives, if it does nothing else and gives the same until the device's next
+        access or event; None otherwise."""
 
 
 class RegisterDevice(Protocol):

@@ -14,6 +14,7 @@ LSR_THRE, LSR_TEMT = 0x20, 0x40
 IIR_NONE_PENDING, IIR_FIFOS = 0x01, 0xC0
 MCR_LOOP = 0x10
 MSR_LINES_UP = 0xB0
+_STEADY = frozenset({IER, LCR, MCR, LSR, MSR, SCR})
 
 
 class Uart:
@@ -38,6 +39,10 @@ class Uart:
         if register == MSR:
             return self._modem_status()
         return self._registers[register]
+
+    def steady_port(self, port: int) -> int | None:
+        """Registers that nothing but a write changes, and the line's status: it is always ready."""
+        return self.read_port(port, 1) if port & 7 in _STEADY else None
 
     def _modem_status(self) -> int:
         mcr = self._registers[MCR]

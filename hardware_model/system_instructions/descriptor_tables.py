@@ -43,7 +43,7 @@ def _store(
         differs=(mnemonic.lower(),),
         exit=_CONTROL,
         exit_reason=exit_reason,
-        bt="callout: stores the guest's value",
+        bt="in-cache: stores the guest's value from the state page",
         pv="executes: the port does not depend on it",
     )
 

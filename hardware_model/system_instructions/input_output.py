@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from hardware_model.system_instructions.row import SystemInstruction
 
+_CALLOUT = "callout: the VMM's device model"
 
-def _port(mnemonic: str, forms: str, probe: tuple[str, ...] = ()) -> SystemInstruction:
+
+def _port(
+    mnemonic: str, forms: str, probe: tuple[str, ...] = (), bt: str = _CALLOUT
+) -> SystemInstruction:
     return SystemInstruction(
         mnemonic=mnemonic,
         forms=forms,
@@ -18,13 +22,18 @@ def _port(mnemonic: str, forms: str, probe: tuple[str, ...] = ()) -> SystemInstr
         agrees=probe,
         exit="Primary.USE_IO_BITMAPS or UNCONDITIONAL_IO_EXITING",
         exit_reason="io_instruction",
-        bt="callout: the VMM's device model",
+        bt=bt,
         pv="avoided: console_io and event channels; else trap",
     )
 
 
 ROWS = (
-    _port("IN", "E4, E5, EC, ED", ("in",)),
+    _port(
+        "IN",
+        "E4, E5, EC, ED",
+        ("in",),
+        "in-cache for a byte of a port whose reading has no effect: loads it from the virtual chipset; else callout",
+    ),
     _port("OUT", "E6, E7, EE, EF", ("out",)),
     _port("INS", "6C, 6D"),
     _port("OUTS", "6E, 6F"),

@@ -5,10 +5,11 @@ unit, builder      a translation unit, and how one is emitted
 templates          single instructions of translated code
 copying            instructions taken over, RIP-relative operands fixed up
 control_flow       jumps, calls and returns
-sensitive          sequences on the state page, callouts
+sensitive          sequences on the state page, callouts; state_reads, port_reads: those that only load from it
 translator         from guest code to a unit
 translation_cache  units in machine memory, chained and found
 code_frames        guest memory that has been translated
+chipset            ports that translated code reads without the VMM
 state_page         what translated code can do without the VMM
 callouts           what it cannot; emulation: the instructions that do not trap
 vmm                `BinaryTranslation`, the technique

@@ -13,12 +13,13 @@ from techniques.binary_translation import counts as counted
 from techniques.binary_translation.emulation import EMULATIONS
 from techniques.binary_translation.unit import Callout, Kind, Unit
 from techniques.deprivileged.exceptions import invalid_opcode
-from techniques.deprivileged.instructions import HANDLERS
+from techniques.deprivileged.instructions import HANDLERS, ports
 
 if TYPE_CHECKING:
     from techniques.binary_translation.vmm import BinaryTranslation
 
 _BREAKPOINT = 3
+_LOAD_TABLES = (Mnemonic.LGDT, Mnemonic.LIDT, Mnemonic.LLDT, Mnemonic.LTR)
 
 
 class Callouts:
@@ -77,7 +78,11 @@ def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:
         if handler is None:
             raise invalid_opcode()
         handler(vmm, instruction)
-        if mnemonic == Mnemonic.INVLPG:
+        if mnemonic in _LOAD_TABLES:
+            vmm.page.store_tables()
+        elif mnemonic == Mnemonic.IN:
+            vmm.chipset.was_read(ports.port_of(vmm, instruction, 1))
+        elif mnemonic == Mnemonic.INVLPG:
             vmm.frames.check_page(vmm.emulator.linear_address(instruction) >> 12)
         elif mnemonic == Mnemonic.WRMSR and vmm.selected_msr == Msr.EFER:
             vmm.frames.check_all()

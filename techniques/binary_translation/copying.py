@@ -76,6 +76,31 @@ def name_of(register: int) -> str:
     return _NAMES[_SCRATCH[register]]
 
 
+_GENERAL = (
+    "rax",
+    "rcx",
+    "rdx",
+    "rbx",
+    "rsp",
+    "rbp",
+    "rsi",
+    "rdi",
+    *(f"r{n}" for n in range(8, 16)),
+)
+
+
+WIDTHS = {2: "word", 4: "dword", 8: "qword"}
+
+
+def register_name(number: int, size: int) -> str:
+    """Name of the `size` low bytes of a general register."""
+    if size == 8:
+        return _GENERAL[number]
+    if number >= 8:
+        return f"r{number}{WIDTHS[size][0]}"
+    return ("e" if size == 4 else "") + _GENERAL[number][1:]
+
+
 def encode(instruction: Instruction, address: int) -> bytes:
     """Machine code of `instruction` at `address`."""
     encoder = Encoder(64)
@@ -83,20 +108,23 @@ def encode(instruction: Instruction, address: int) -> bytes:
     return encoder.take_buffer()
 
 
-def memory_operand(instruction: Instruction) -> MemoryOperand | None:
-    """The memory operand, without RIP; None if RIP-relative and out of reach of 32 bits."""
+def memory_operand(instruction: Instruction, offset: int = 0) -> MemoryOperand | None:
+    """The memory `offset` bytes behind the operand, without RIP; None if out of reach of 32 bits."""
     segment = instruction.segment_prefix
     if instruction.is_ip_rel_memory_operand:
-        target = instruction.ip_rel_memory_address
+        target = instruction.ip_rel_memory_address + offset & _MASK
         if not fits_signed(target):
             return None
         return MemoryOperand(displ=_signed(target), displ_size=8, seg=segment)
+    displacement = _signed(instruction.memory_displacement) + offset
+    if offset and not fits_signed(displacement & _MASK):
+        return None
     return MemoryOperand(
         base=instruction.memory_base,
         index=instruction.memory_index,
         scale=instruction.memory_index_scale,
-        displ=_signed(instruction.memory_displacement),
-        displ_size=instruction.memory_displ_size,
+        displ=displacement,
+        displ_size=instruction.memory_displ_size or int(bool(offset)),
         seg=segment,
     )
 

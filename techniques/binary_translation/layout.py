@@ -4,6 +4,8 @@ It lies behind the deprivileging VMM's window, under the same root entry, in 2 M
 
     REGION + 000000  state page of the virtual CPU
            + 080000  lookup table: code address for each value of a target's low 16 bits, 512 KiB
+           + 100000  for each port 0 if an IN of one byte finds its value in the next table, else 1; 64 KiB
+           + 110000  the value of each port, 64 KiB
            + 200000  translation cache
 """
 
@@ -15,6 +17,7 @@ from techniques.deprivileged.vmm_window import WINDOW
 
 REGION = WINDOW + (1 << 30)
 STATE, TABLE, CACHE = 0x000000, 0x080000, 0x200000
+PORT_ASKS, PORT_VALUES, PORTS = 0x100000, 0x110000, 0x10000
 TABLE_ENTRIES = 1 << 16
 REGION_BYTES = 6 << 20
 CACHE_BYTES = REGION_BYTES - CACHE
@@ -36,13 +39,21 @@ STATE_FIELDS: dict[str, int] = {
     "ss": 0xC0,
     "iopl": 0xC8,
     "requests": 0xD0,
+    "gdt_limit": 0xD8,
+    "gdt_base": 0xE0,
+    "idt_limit": 0xE8,
+    "idt_base": 0xF0,
+    "ldtr": 0xF8,
+    "tr": 0x100,
+    "port_asks": PORT_ASKS - STATE,
+    "port_values": PORT_VALUES - STATE,
 }
-"""Offsets on the state page.
+"""Offsets from the state page.
 
 `gprN`: register N, saved while translated code uses it for itself. `interrupts`: what to add to flags
 with IF set to have the guest's own IF: 0, or -0x200. `iopl`: the same for IOPL. `pending`: not 0 while
-an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. The others
-are the guest's registers of that name.
+an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. `port_asks` and
+`port_values`: the tables of ports. The others are the guest's registers of that name.
 """
 
 

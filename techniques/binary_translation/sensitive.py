@@ -6,32 +6,20 @@ restored from its mark; only its last instruction retires. POPF may use flags: i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from iced_x86 import Code, Instruction, MemoryOperand, Mnemonic, OpKind, Register, RegisterExt
+from iced_x86 import Code, Instruction, Mnemonic, Register, RegisterExt
 
 from techniques.binary_translation.builder import RAX, UnitBuilder
-from techniques.binary_translation.copying import (
-    encode,
-    free_register,
-    memory_operand,
-    name_of,
-    number_of,
+from techniques.binary_translation.copying import register_name
+from techniques.binary_translation.port_reads import port_in
+from techniques.binary_translation.state_reads import (
+    CONTROL,
+    SELECTORS,
+    Translate,
+    shows,
+    shows_table,
 )
 from techniques.binary_translation.unit import Kind
 
-Translate = Callable[[UnitBuilder, Instruction], bool]
-"""Emits the translation; False if the unit ends because control may go elsewhere."""
-
-_CONTROL = {
-    Register.CR0: "cr0",
-    Register.CR2: "cr2",
-    Register.CR3: "cr3",
-    Register.CR4: "cr4",
-    Register.CR8: "cr8",
-}
-_SHOWN = {Register.CS: "cs", Register.SS: "ss"}
 _SEGMENTS = range(Register.ES, Register.GS + 1)
 _IF_CLEAR = "mov {interrupts}, -0x200"
 _TF_AND_IOPL = 0x3100
@@ -50,10 +38,10 @@ def rule(instruction: Instruction) -> Translate | None:
 
 def _move_rule(instruction: Instruction) -> Translate | None:
     source, target = instruction.op1_register, instruction.op0_register
-    if source in _CONTROL:
-        return _from_control
-    if source in _SHOWN:
-        return _from_segment
+    if source in CONTROL:
+        return shows(CONTROL[source])
+    if source in SELECTORS:
+        return shows(SELECTORS[source])
     if target == Register.CR8:
         return _to_priority
     moves_to_system = RegisterExt.is_cr(target) or RegisterExt.is_dr(target) or target in _SEGMENTS
@@ -118,7 +106,7 @@ def _to_priority(builder: UnitBuilder, instruction: Instruction) -> bool:
     saved = (0, 1)
     builder.emit("mov {gpr0}, rax")
     builder.emit("mov {gpr1}, rcx")
-    builder.emit(f"mov rcx, {_REGISTERS[RegisterExt.number(instruction.op1_register)]}")
+    builder.emit(f"mov rcx, {register_name(RegisterExt.number(instruction.op1_register), 8)}")
     builder.emit("lahf", saved=saved)
     builder.emit("seto al", saved=saved)
     builder.flags_in_rax = True
@@ -135,61 +123,6 @@ def _to_priority(builder: UnitBuilder, instruction: Instruction) -> bool:
     return True
 
 
-def _from_control(builder: UnitBuilder, instruction: Instruction) -> bool:
-    target = RegisterExt.number(instruction.op0_register)
-    field = _CONTROL[instruction.op1_register]
-    builder.emit(f"mov {_REGISTERS[target]}, {{{field}}}", units=1)
-    return True
-
-
-def _from_segment(builder: UnitBuilder, instruction: Instruction) -> bool:
-    field = _SHOWN[instruction.op1_register]
-    if instruction.op0_kind == OpKind.REGISTER:
-        size = "word" if RegisterExt.size(instruction.op0_register) == 2 else "dword"
-        name = _narrow(RegisterExt.number(instruction.op0_register), size)
-        builder.emit(f"mov {name}, {{{field}:{size}}}", units=1)
-        return True
-    return _segment_to_memory(builder, instruction, field)
-
-
-def _segment_to_memory(builder: UnitBuilder, instruction: Instruction, field: str) -> bool:
-    memory = memory_operand(instruction)
-    if memory is None:
-        return _callout(builder, instruction)
-    scratch = free_register(instruction)
-    name, saved = name_of(scratch), (number_of(scratch),)
-    builder.emit(f"mov {{gpr{saved[0]}}}, {name}")
-    builder.emit(f"mov {name}, {{{field}}}", saved=saved)
-    store = _store16(memory, scratch)
-    builder.raw(encode(store, builder.address), saved=saved)
-    builder.emit(f"mov {name}, {{gpr{saved[0]}}}", units=1, saved=saved)
-    return True
-
-
-def _store16(memory: MemoryOperand, scratch: Any) -> Instruction:
-    low: Any = Register.AX + RegisterExt.number(scratch)
-    return Instruction.create_mem_reg(Code.MOV_RM16_R16, memory, low)
-
-
-_REGISTERS = (
-    "rax",
-    "rcx",
-    "rdx",
-    "rbx",
-    "rsp",
-    "rbp",
-    "rsi",
-    "rdi",
-    *(f"r{n}" for n in range(8, 16)),
-)
-
-
-def _narrow(number: int, size: str) -> str:
-    if number >= 8:
-        return f"r{number}{size[0]}"
-    return ("e" if size == "dword" else "") + _REGISTERS[number][1:]
-
-
 _SEQUENCES: dict[int, Translate] = {
     Mnemonic.CLI: _cli,
     Mnemonic.STI: _sti,
@@ -197,6 +130,12 @@ _SEQUENCES: dict[int, Translate] = {
     Mnemonic.PUSHF: _pushf,
     Mnemonic.POPFQ: _popf,
     Mnemonic.POPF: _popf,
+    Mnemonic.IN: port_in,
+    Mnemonic.SMSW: shows("cr0"),
+    Mnemonic.SLDT: shows("ldtr"),
+    Mnemonic.STR: shows("tr"),
+    Mnemonic.SGDT: shows_table("gdt"),
+    Mnemonic.SIDT: shows_table("idt"),
 }
 
 
@@ -210,7 +149,7 @@ TRANSFERS = _named(
 """Callouts after which control seldom goes on behind the instruction."""
 
 CALLOUTS = TRANSFERS | _named(
-    "IN OUT INSB INSW INSD OUTSB OUTSW OUTSD LMSW SMSW CLTS LGDT LIDT LLDT LTR SGDT SIDT SLDT STR "
+    "OUT INSB INSW INSD OUTSB OUTSW OUTSD LMSW CLTS LGDT LIDT LLDT LTR "
     "LAR LSL VERR VERW LSS LFS LGS SWAPGS RDMSR WRMSR RDPMC INVLPG INVD WBINVD MONITOR MWAIT XSETBV "
     "CLAC STAC"
 )

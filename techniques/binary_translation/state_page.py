@@ -50,6 +50,24 @@ class StatePage:
             "cs": cpu.selector("cs"),
             "ss": cpu.selector("ss"),
         }
+        self._write(wanted)
+
+    def store_tables(self) -> None:
+        """The guest has loaded a descriptor-table register."""
+        cpu = self._cpu
+        (gdt_base, gdt_limit), (idt_base, idt_limit) = cpu.gdtr, cpu.idtr
+        self._write(
+            {
+                "gdt_base": gdt_base,
+                "gdt_limit": gdt_limit,
+                "idt_base": idt_base,
+                "idt_limit": idt_limit,
+                "ldtr": cpu.ldtr.selector,
+                "tr": cpu.tr.selector,
+            }
+        )
+
+    def _write(self, wanted: dict[str, int]) -> None:
         held = self._held
         for name, value in wanted.items():
             if held.get(name) != value:

@@ -1,6 +1,7 @@
 """Instructions of translated code: assembled once by Keystone, then patched with addresses and constants.
 
-In a template's text `{field}` is the field of that name of the state page (`{field:dword}` its low half),
+In a template's text `{field}` is the field of that name of the state page (`{field:dword}` its low half,
+`{field+offset:byte}` a byte behind it),
 and `#` an immediate or displacement to be patched: 32 bits, 64 bits in MOVABS.
 """
 
@@ -15,7 +16,7 @@ from keystone import KS_ARCH_X86, KS_MODE_64, Ks
 
 from techniques.binary_translation.layout import STATE_FIELDS
 
-_FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_FIELD = re.compile(r"\{(\w+)(?:\+(\w+))?(?::(\w+))?\}")
 _FIELD_MARK, _VALUE_MARK = 0x7F000000, 0x7E5A3C1E
 _WIDE_MARK = 0x7E5A3C1E7E5A3C1E
 
@@ -57,8 +58,8 @@ def template(text: str) -> Template:
 
     def place(match: re.Match[str]) -> str:
         nonlocal field
-        field = STATE_FIELDS[match[1]]
-        return f"{match[2] or 'qword'} ptr [rip + {_FIELD_MARK + field:#x}]"
+        field = STATE_FIELDS[match[1]] + int(match[2] or "0", 0)
+        return f"{match[3] or 'qword'} ptr [rip + {_FIELD_MARK + field:#x}]"
 
     source = _FIELD.sub(place, text).replace("#", hex(_WIDE_MARK if wide else _VALUE_MARK))
     code = bytes(_assembler().asm(source)[0])

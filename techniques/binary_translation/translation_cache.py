@@ -12,7 +12,15 @@ import numpy as np
 
 from hardware_model.machine import Machine
 from techniques.binary_translation import counts as counted
-from techniques.binary_translation.layout import CACHE, REGION, STATE, TABLE, TABLE_ENTRIES
+from techniques.binary_translation.layout import (
+    CACHE,
+    PORT_ASKS,
+    PORTS,
+    REGION,
+    STATE,
+    TABLE,
+    TABLE_ENTRIES,
+)
 from techniques.binary_translation.translator import UNIT_BYTES
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 
@@ -31,6 +39,7 @@ class TranslationCache:
         self._offset = machine_base - REGION  # from linear to machine addresses
         self._size = size
         self._time = np.zeros(size, np.uint8)
+        self.write(REGION + PORT_ASKS, b"\1" * PORTS)
         machine.set_time_map(machine_base + CACHE, self._time)
         self.units: dict[int, Unit] = {}
         self._order: list[Unit] = []
@@ -65,6 +74,10 @@ class TranslationCache:
     def write_state(self, offset: int, value: int) -> None:
         """Set a field of the state page."""
         self._memory.write64(REGION + STATE + offset + self._offset, value & (1 << 64) - 1)
+
+    def write_beside_state(self, offset: int, data: bytes) -> None:
+        """Store `data` at an offset from the state page."""
+        self.write(REGION + STATE + offset, data)
 
     @property
     def is_full(self) -> bool:

@@ -18,6 +18,7 @@ from hardware_model.machine import End, Machine
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts, perform
+from techniques.binary_translation.chipset import Chipset
 from techniques.binary_translation.code_frames import CodeFrames
 from techniques.binary_translation.layout import CACHE_BYTES, REGION_BYTES, map_region
 from techniques.binary_translation.state_page import StatePage
@@ -81,6 +82,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self.translator = Translator(self.source)
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
         self.page = StatePage(self.cache, self.cpu, self.virtual)
+        self.chipset = Chipset(self.cache, self.virtual.devices.bus)
         self.callouts = Callouts(self)
         self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))
         self._processor = Deprivileged(machine)
@@ -93,6 +95,7 @@ class BinaryTranslation(DeprivilegingVmm):
     def run(self, budget: int | None) -> End:
         """Boot the guest and run it; at the end the registers are the guest's."""
         self.start()
+        self.page.store_tables()
         self._enter()
         self.machine.on_exit = self._on_exit
         end = self.machine.run(Mode.DEPRIVILEGED, budget)
@@ -169,6 +172,7 @@ class BinaryTranslation(DeprivilegingVmm):
         if not self.machine.running:
             return
         self.page.store()
+        self.chipset.refresh()
         registers.sti_shadow = False
         registers.rip = address
         self._in_cache = True

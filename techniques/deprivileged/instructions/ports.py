@@ -38,7 +38,8 @@ def _require_permission(vmm: DeprivilegingVmm, port: int, size: int) -> None:
     raise general_protection()
 
 
-def _port(vmm: DeprivilegingVmm, instruction: Instruction, operand: int) -> int:
+def port_of(vmm: DeprivilegingVmm, instruction: Instruction, operand: int) -> int:
+    """The port that operand `operand` of an IN or OUT names."""
     if instruction.op_kind(operand) == OpKind.IMMEDIATE8:
         return int(instruction.immediate8)
     return int(vmm.machine.registers.gpr[_RDX]) & 0xFFFF
@@ -46,7 +47,7 @@ def _port(vmm: DeprivilegingVmm, instruction: Instruction, operand: int) -> int:
 
 def port_in(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
     """IN."""
-    port, size = _port(vmm, instruction, 1), _SIZES[instruction.op0_register]
+    port, size = port_of(vmm, instruction, 1), _SIZES[instruction.op0_register]
     _require_permission(vmm, port, size)
     write_gpr(vmm.machine.registers, instruction.op0_register, vmm.virtual.read_port(port, size))
     vmm.complete(instruction)
@@ -54,7 +55,7 @@ def port_in(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
 
 def port_out(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
     """OUT."""
-    port, size = _port(vmm, instruction, 0), _SIZES[instruction.op1_register]
+    port, size = port_of(vmm, instruction, 0), _SIZES[instruction.op1_register]
     _require_permission(vmm, port, size)
     value = read_gpr(vmm.machine.registers, instruction.op1_register)
     vmm.virtual.write_port(port, size, value)

@@ -99,3 +99,47 @@ def test_single_stepping_stops_behind_each_instruction_of_the_guest_not_of_its_t
     )
     run, _ = translated(body)
     assert run.vectors == [1] * 9
+
+
+def test_in_from_a_port_without_side_effects_calls_out_once(translated):
+    body = "xor eax, eax\nmov ecx, 200\nnext:\nin al, 0x80\nadd rbx, rax\nmov edx, 0x3fd\nin al, dx\nadd rbx, rax\nloop next\n"
+    run, _ = translated(body)
+    plain, _ = translated("cli\n")
+    assert run.gpr("rbx") == 200 * (0xFF + 0x60)
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate") + 2
+
+
+def test_in_sees_what_a_device_has_become_since_the_last_in(translated):
+    body = (
+        "mov edx, 0x3ff\nmov ecx, 100\nnext:\nmov eax, ecx\nout dx, al\nxor eax, eax\nin al, dx\n"
+        "add rbx, rax\nloop next\n"
+    )
+    run, _ = translated(body)
+    plain, _ = translated("cli\n")
+    assert run.gpr("rbx") == sum(range(1, 101))
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate") + 100 + 1
+
+
+def test_in_from_a_port_whose_reading_has_an_effect_always_calls_out(translated):
+    body = "mov edx, 0x3fa\nmov ecx, 50\nnext:\nin al, dx\nloop next\n"
+    run, _ = translated(body)
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate") + 50
+
+
+def test_instructions_that_show_the_virtual_cpu_do_not_call_out(translated):
+    shown = (
+        "sgdt [rbp]\nsidt [rbp + 16]\nsgdt [rip + table]\nstr eax\nsldt rax\nsmsw rax\nsmsw eax\nsmsw ax\n"
+        "str word ptr [rbp + 32]\nsldt word ptr [rbp + 40]\nsmsw word ptr [rbp + 48]\nstr r9w\nmov rax, cr3\n"
+    )
+    body = (
+        f"mov rbp, DATA\nmov ecx, 20\nnext:\n{shown}loop next\njmp over\ntable: .quad 0, 0\nover:\n"
+    )
+    run, _ = translated(body)
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate")
+
+
+def test_a_table_register_that_does_not_fit_the_page_faults_behind_its_limit(translated):
+    run, _ = translated("mov rbp, 0x600ffe\n?sgdt [rbp]\n")
+    assert (run.records[0].vector, run.records[0].cr2) == (14, 0x601000)
