@@ -252,6 +252,8 @@ EXCLUDED: dict[str, str] = {
         ("bt.unit", "bt.instruction.emitted", "bt.byte.emitted"),
         "priced as the translation of the guest's instructions",
     ),
+    **dict.fromkeys(("bt.instruction.executed", "bt.lookup"), "a part of the instruction classes"),
+    "bt.instruction.retired": "priced as the instructions of its translation",
     "bt.invalidated.remap": "a part of bt.invalidated",
     **{
         f"bt.callout.{kind}": "a part of bt.callout"

@@ -10,7 +10,7 @@ import numpy as np
 from hardware_model import counters as counter_table
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import Engine
-from hardware_model.instruction_classes import INSTRUCTION_CLASSES, classify
+from hardware_model.instruction_classes import CLASS_INDEX, INSTRUCTION_CLASSES, classify
 
 _FIRST_CLASS = counter_table.index(f"insn.{INSTRUCTION_CLASSES[0].name}")
 _INSTRUCTIONS = counter_table.index("instructions")
@@ -18,6 +18,10 @@ _EMULATED = counter_table.index("instructions.emulated")
 _USER = counter_table.index("instructions.user")
 _BLOCKS = counter_table.index("blocks")
 _IDLE = counter_table.index("time.idle")
+_IN_CACHE = counter_table.index("bt.instruction.executed")
+_RETIRED_IN_CACHE = counter_table.index("bt.instruction.retired")
+_LOOKUPS = counter_table.index("bt.lookup")
+_INDIRECT_JUMP = CLASS_INDEX["indirect_jump"]
 _RUNS, _PC, _MACHINE, _SHAPE, _ATTENTION, _CODE, _MARKER, _FLAGS = range(8)
 _CPL = 3
 
@@ -54,6 +58,9 @@ class Profile:
                 self._add(values, position, slice(index, index + 1), int(times))
             else:
                 self._add(values, position, slice(index, None), -int(times))
+        if engine.words[W.TIME_MAP_BYTES]:
+            elsewhere = values[_EMULATED] + values[_USER]
+            values[_RETIRED_IN_CACHE] = values[_INSTRUCTIONS] - elsewhere
         return values
 
     def _add(
@@ -64,6 +71,15 @@ class Profile:
         np.add.at(signed, _FIRST_CLASS + classes, times)
         if int(self._engine.slots[position, _FLAGS]) & _CPL == _CPL:
             signed[_USER] += times * len(classes)
+        if self._is_in_cache(position):
+            signed[_IN_CACHE] += times * len(classes)
+            signed[_LOOKUPS] += times * int((classes == _INDIRECT_JUMP).sum())
+
+    def _is_in_cache(self, position: int) -> bool:
+        """Whether the block lies in a binary translator's code region."""
+        words = self._engine.words
+        offset = int(self._engine.slots[position, _MACHINE]) - int(words[W.TIME_MAP_BASE])
+        return 0 <= offset < int(words[W.TIME_MAP_BYTES])
 
     def _block_classes(self, position: int) -> np.ndarray:
         slot = self._engine.slots[position]

@@ -143,3 +143,13 @@ def test_instructions_that_show_the_virtual_cpu_do_not_call_out(translated):
 def test_a_table_register_that_does_not_fit_the_page_faults_behind_its_limit(translated):
     run, _ = translated("mov rbp, 0x600ffe\n?sgdt [rbp]\n")
     assert (run.records[0].vector, run.records[0].cr2) == (14, 0x601000)
+
+
+def test_what_ran_translated_is_counted_beside_what_it_stands_for(translated):
+    run, _ = translated(CALLS)
+    counts = run.counters
+    assert bt(run, "instruction.retired") == counts["instructions"] - counts["instructions.emulated"]
+    assert counts["insn.ret"] == counts["insn.call"] == counts["instructions.user"] == 0
+    assert bt(run, "lookup") == 500
+    classes = sum(n for name, n in counts.items() if name.startswith("insn."))
+    assert bt(run, "instruction.executed") == classes > bt(run, "instruction.retired")
