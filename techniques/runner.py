@@ -89,9 +89,11 @@ def run_guest(
     knobs: Mapping[str, Value] | None = None,
     geometry: str = "nehalem",
     budget: int | None = None,
+    then: Callable[[Technique], None] | None = None,
 ) -> Outcome:
     """Run `workload` in `size` under `technique` on a machine with the TLBs of preset `geometry`.
 
+    `then` is called with the technique when the guest has ended, to look into it.
     Raises Skipped when the cell makes no sense and ValueError for names that do not exist; whatever the guest does
     ends in an Outcome.
     """
@@ -107,7 +109,10 @@ def run_guest(
         status, reason = _verdict(end, guest)
     except _GUEST_ERRORS as error:
         status, reason = "failed", str(error)
-    return _outcome(guest, region, status, reason)
+    outcome = _outcome(guest, region, status, reason)
+    if then is not None:
+        then(guest)
+    return outcome
 
 
 @cache

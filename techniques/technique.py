@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from hardware_model.disassembly import Passage
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
 from techniques.guest import GuestImage, GuestMemory
@@ -78,6 +79,10 @@ class Technique(ABC):
     @abstractmethod
     def run(self, budget: int | None) -> End:
         """Boot the guest and run it to its end, or until `budget` units of virtual time have passed."""
+
+    def listing(self) -> Iterable[Passage]:
+        """Guest code beside what the technique made of it; nothing if the guest runs as it is."""
+        return ()
 
     @abstractmethod
     def guest_registers(self) -> GuestRegisters:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "validate": "trapbench.commands.validate",
     "crossover": "trapbench.commands.crossover",
     "claims": "trapbench.commands.claims",
+    "disasm": "trapbench.commands.disasm",
 }
 
 EXIT_CELLS_FAILED = 1

@@ -67,6 +67,10 @@ class TranslationCache:
         """Store `data` at a linear address of the region."""
         self._memory.write(linear + self._offset, data)
 
+    def read(self, linear: int, size: int) -> bytes:
+        """`size` bytes at a linear address of the region."""
+        return self._memory.read(linear + self._offset, size)
+
     def read_state(self, offset: int) -> int:
         """A field of the state page."""
         return self._memory.read64(REGION + STATE + offset + self._offset)

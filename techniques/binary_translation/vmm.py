@@ -7,15 +7,17 @@ the registers that the translation had saved, and then works as any deprivilegin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from iced_x86 import Instruction
 
 from hardware_model.deprivileged import Deprivileged, Trap
+from hardware_model.disassembly import Passage
 from hardware_model.executor import words as W
 from hardware_model.executor.words import Intercept, Mode
 from hardware_model.machine import End, Machine
 from techniques.binary_translation import counts as counted
+from techniques.binary_translation import listing
 from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts, perform
 from techniques.binary_translation.chipset import Chipset
@@ -263,6 +265,10 @@ class BinaryTranslation(DeprivilegingVmm):
                 raise
             self.frames.give_up(gpa >> 12)
             self._step = self.cpu.cpl == 0
+
+    def listing(self) -> Iterable[Passage]:
+        """The translation cache as it stands."""
+        return listing.passages(self)
 
     def memory_written(self, gpa: int, size: int) -> None:
         """The VMM has stored to guest memory."""

@@ -148,7 +148,9 @@ def test_a_table_register_that_does_not_fit_the_page_faults_behind_its_limit(tra
 def test_what_ran_translated_is_counted_beside_what_it_stands_for(translated):
     run, _ = translated(CALLS)
     counts = run.counters
-    assert bt(run, "instruction.retired") == counts["instructions"] - counts["instructions.emulated"]
+    assert (
+        bt(run, "instruction.retired") == counts["instructions"] - counts["instructions.emulated"]
+    )
     assert counts["insn.ret"] == counts["insn.call"] == counts["instructions.user"] == 0
     assert bt(run, "lookup") == 500
     classes = sum(n for name, n in counts.items() if name.startswith("insn."))
