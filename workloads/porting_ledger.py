@@ -62,6 +62,19 @@ class Ledger:
     ported: dict[str, Amount]
     shared_lines: int
 
+    def rows(self) -> list[dict[str, int | str]]:
+        """One row per category: lines, instructions and bytes that only one of the kernels has."""
+        columns = ("lines", "instructions", "bytes")
+        return [
+            {"category": category}
+            | {
+                f"{name}_{column}": getattr(amounts.get(category, Amount()), column)
+                for name, amounts in (("native", self.native), ("ported", self.ported))
+                for column in columns
+            }
+            for category in CATEGORIES
+        ]
+
 
 def ledger() -> Ledger:
     """Count both kernels."""

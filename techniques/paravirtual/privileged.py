@@ -1,29 +1,31 @@
-"""Instructions of the guest kernel that Xen completes for it: the forced CPUID, MSR accesses for FS and GS, port I/O.
+"""Privileged instructions of the guest kernel that Xen completes for it, and the forced CPUID.
 
-Linux asks for CPUID as Xen shows it by the bytes of UD2 and "xen" before the instruction.
+A ported kernel has few: RDMSR, now and then a port or a control register, and CLI or STI before its own start has
+replaced them. CLI and STI do nothing, for the guest masks events elsewhere; no port answers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
+
 from hardware_model import counters as counter_table
-from hardware_model.cpuid import cpuid
+from hardware_model.cpu.device_access import read_gpr, write_gpr
 from hardware_model.machine import Machine
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.guest_cpuid import guest_cpuid
+from techniques.paravirtual.guest_msrs import GuestMsrs
 
 _EMULATED, _EMULATE = counter_table.index("trap.emulated"), counter_table.index("emulate")
 _BYTES = counter_table.index("emulate.bytes")
 _FORCED_CPUID = b"\x0f\x0bxen\x0f\xa2"
-_RDMSR, _WRMSR = b"\x0f\x32", b"\x0f\x30"
-_FS_BASE, _GS_BASE, _KERNEL_GS_BASE, _EFER = 0xC0000100, 0xC0000101, 0xC0000102, 0xC0000080
 _INVALID_OPCODE = 6
-_LEAF_BASE = 0x40000000
-_SIGNATURE = (0x566E6558, 0x65584D4D, 0x4D4D566E)  # "XenVMMXenVMM"
-_VERSION = 4 << 16 | 17
-_HYPERVISOR_BIT = 1 << 31
-_HIDDEN_1_EDX = 1 << 3 | 1 << 13 | 1 << 17  # PSE, PGE, PSE-36
-_HIDDEN_7_EBX = 1 << 7 | 1 << 20 | 1 << 0  # SMEP, SMAP, FSGSBASE
 _LOW = 0xFFFFFFFF
+_RAX, _RCX, _RDX, _RBX = 0, 1, 2, 3
+_CR0_TS = 8
+_CONTROL = {Register.CR0: 0, Register.CR2: 2, Register.CR3: 3, Register.CR4: 4}
 
 
 class PrivilegedInstructions:
@@ -34,27 +36,41 @@ class PrivilegedInstructions:
         self._registers = machine.registers
         self._counts = machine.counters.data
         self._domain = domain
+        self._msrs = GuestMsrs(machine, domain)
+        self._handlers: dict[int, Callable[[Instruction], bool]] = {
+            Mnemonic.RDMSR: self._read_msr,
+            Mnemonic.WRMSR: self._write_msr,
+            Mnemonic.IN: self._in,
+            Mnemonic.OUT: lambda _: True,
+            Mnemonic.CLI: lambda _: True,
+            Mnemonic.STI: lambda _: True,
+            Mnemonic.WBINVD: lambda _: True,
+            Mnemonic.CLTS: self._clear_task_switched,
+            Mnemonic.MOV: self._move_control_register,
+        }
 
     def emulate(self, vector: int) -> bool:
         """Complete the instruction at RIP if it is one of these; False leaves the exception to the guest."""
-        code = self._fetch(15)
+        code = self.fetch()
         if vector == _INVALID_OPCODE:
             if not code.startswith(_FORCED_CPUID):
                 return False
             self._cpuid()
             return self._complete(len(_FORCED_CPUID))
-        if not self._domain.cpu.kernel_mode or code[:2] not in (_RDMSR, _WRMSR):
+        if not self._domain.cpu.kernel_mode:
             return False
-        handled = self._read_msr() if code[:2] == _RDMSR else self._write_msr()
-        return handled and self._complete(2)
+        instruction = Decoder(64, code, ip=self._registers.rip).decode()
+        handler = self._handlers.get(instruction.mnemonic)
+        return handler is not None and handler(instruction) and self._complete(instruction.len)
 
-    def _fetch(self, size: int) -> bytes:
+    def fetch(self) -> bytes:
+        """Up to 15 code bytes at RIP."""
         rip = self._registers.rip
-        within = min(size, 0x1000 - (rip & 0xFFF))
+        within = min(15, 0x1000 - (rip & 0xFFF))
         code = b""
         try:
             code = self._domain.memory.read(rip, within)
-            return code + self._domain.memory.read(rip + within, size - within)
+            return code + self._domain.memory.read(rip + within, 15 - within)
         except HypercallError:  # the page, or the next one, cannot be read: a jump to nowhere
             return code
 
@@ -66,44 +82,59 @@ class PrivilegedInstructions:
         return True
 
     def _cpuid(self) -> None:
-        """CPUID as Xen shows it: its own leaves, and without the features that a PV guest cannot use."""
         gpr = self._registers.gpr
-        leaf, subleaf = int(gpr[0]) & _LOW, int(gpr[1]) & _LOW
-        eax, ebx, ecx, edx = cpuid(leaf, subleaf)
-        if leaf == 1:
-            ecx, edx = ecx | _HYPERVISOR_BIT, edx & ~_HIDDEN_1_EDX
-        elif leaf == 7:
-            ebx &= ~_HIDDEN_7_EBX
-        elif leaf == _LEAF_BASE:
-            eax, (ebx, ecx, edx) = _LEAF_BASE + 2, _SIGNATURE
-        elif leaf == _LEAF_BASE + 1:
-            eax, ebx, ecx, edx = _VERSION, 0, 0, 0
-        elif leaf == _LEAF_BASE + 2:
-            eax, ebx, ecx, edx = 0, 0, 1, 0  # no hypercall page; preserve-AD updates
-        gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
+        answer = guest_cpuid(int(gpr[_RAX]) & _LOW, int(gpr[_RCX]) & _LOW)
+        for register, value in zip((_RAX, _RBX, _RCX, _RDX), answer, strict=True):
+            gpr[register] = value
 
-    def _read_msr(self) -> bool:
-        gpr, number = self._registers.gpr, int(self._registers.gpr[1]) & _LOW
-        values = {
-            _FS_BASE: self._registers.segment("fs").base,
-            _GS_BASE: self._registers.segment("gs").base,
-            _KERNEL_GS_BASE: self._domain.cpu.user_gs_base,
-            _EFER: self._registers.efer,
-        }
-        if number not in values:
-            return False
-        gpr[0], gpr[2] = values[number] & _LOW, values[number] >> 32
+    def _read_msr(self, _: Instruction) -> bool:
+        gpr = self._registers.gpr
+        value = self._msrs.read(int(gpr[_RCX]) & _LOW)
+        if value is not None:
+            gpr[_RAX], gpr[_RDX] = value & _LOW, value >> 32
+        return value is not None
+
+    def _write_msr(self, _: Instruction) -> bool:
+        gpr = self._registers.gpr
+        value = (int(gpr[_RDX]) & _LOW) << 32 | int(gpr[_RAX]) & _LOW
+        return self._msrs.write(int(gpr[_RCX]) & _LOW, value)
+
+    def _in(self, instruction: Instruction) -> bool:
+        size = {Register.AL: 1, Register.AX: 2}.get(instruction.op0_register, 4)
+        write_gpr(self._registers, instruction.op0_register, (1 << 8 * size) - 1)
         return True
 
-    def _write_msr(self) -> bool:
-        gpr, number = self._registers.gpr, int(self._registers.gpr[1]) & _LOW
-        value = (int(gpr[2]) & _LOW) << 32 | int(gpr[0]) & _LOW
-        names = {_FS_BASE: "fs", _GS_BASE: "gs"}
-        if number == _KERNEL_GS_BASE:
-            self._domain.cpu.user_gs_base = value
-        elif number in names:
-            segment = self._registers.segment(names[number])
-            self._registers.set_segment(names[number], segment._replace(base=value))
-        else:
-            return False
+    # --- control registers --------------------------------------------------------------------------
+    def _clear_task_switched(self, _: Instruction) -> bool:
+        self._machine.processor.load_cr(0, self._registers.cr(0) & ~_CR0_TS)
         return True
+
+    def _move_control_register(self, instruction: Instruction) -> bool:
+        if instruction.op1_kind != OpKind.REGISTER or instruction.op0_kind != OpKind.REGISTER:
+            return False
+        if instruction.op1_register in _CONTROL:
+            value = self._control_register(_CONTROL[instruction.op1_register])
+            write_gpr(self._registers, instruction.op0_register, value)
+            return True
+        number = _CONTROL.get(instruction.op0_register)
+        return number is not None and self._write_control(
+            number, read_gpr(self._registers, instruction.op1_register)
+        )
+
+    def _control_register(self, number: int) -> int:
+        if number == 2:
+            return self._domain.shared.cr2
+        if number == 3:
+            return self._domain.cpu.kernel_root
+        return self._registers.cr(number)
+
+    def _write_control(self, number: int, value: int) -> bool:
+        """CR0 may change in TS only, CR4 not at all; new roots are a hypercall's business."""
+        current = self._control_register(number)
+        if number == 0 and not (value ^ current) & ~_CR0_TS:
+            self._machine.processor.load_cr(0, value)
+            return True
+        if number == 2:
+            self._domain.shared.store_cr2(value)
+            return True
+        return value == current

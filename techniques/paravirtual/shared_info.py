@@ -62,6 +62,11 @@ class SharedInfo:
         """Tell the guest the address of a page fault."""
         self._memory.write64(self.vcpu + abi.VCPU_CR2, address)
 
+    @property
+    def cr2(self) -> int:
+        """The address of the last page fault that the guest was told, or what it wrote over it."""
+        return self._memory.read64(self.vcpu + abi.VCPU_CR2)
+
     def channel_pending(self, port: int) -> bool:
         """Whether a channel's pending bit is set."""
         return self._bit(abi.EVTCHN_PENDING, port)

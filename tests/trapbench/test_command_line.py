@@ -110,7 +110,7 @@ def test_a_broken_workload_header_is_one_sentence_naming_it(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("kind", ["techniques", "workloads", "presets", "counters"])
+@pytest.mark.parametrize("kind", ["techniques", "workloads", "porting", "presets", "counters"])
 def test_list_prints_the_same_names_for_people_and_for_programs(
     kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +120,17 @@ def test_list_prints_the_same_names_for_people_and_for_programs(
     rows = json.loads(capsys.readouterr().out)
     assert rows
     assert all(next(iter(row.values())) in table for row in rows)
+
+
+def test_workloads_are_listed_with_what_porting_took(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["list", "workloads", "--json"]) == 0
+    rows = {row["workload"]: row for row in json.loads(capsys.readouterr().out)}
+    memory = next(
+        d for d in rows["kernel/fork-wait"]["porting"]["differences"] if d["category"] == "memory"
+    )
+    assert memory["ported_lines"] > memory["native_lines"] > 0
+    assert rows["kernel/fork-wait"]["not_ported"] == ""
+    assert "MOV with CR8" in rows["exit/mov-to-cr8"]["not_ported"]
 
 
 def test_help_is_quick() -> None:

@@ -43,6 +43,33 @@ def _workloads() -> Rows:
     ]
 
 
+def _porting() -> Rows:
+    from workloads.porting_ledger import ledger
+
+    return [{key: str(value) for key, value in row.items()} for row in ledger().rows()]
+
+
+def _with_porting(rows: Rows) -> list[dict[str, object]]:
+    """For programs: what porting took for the kernel under each workload, and which workloads it leaves out."""
+    from workloads.porting_ledger import ledger
+
+    counted = ledger()
+    porting = {"shared_lines": counted.shared_lines, "differences": counted.rows()}
+    return [row | {"not_ported": _not_ported(row["workload"]), "porting": porting} for row in rows]
+
+
+def _not_ported(workload: str) -> str:
+    """Why technique pv skips the workload; empty if it does not."""
+    import techniques
+    import workloads
+
+    try:
+        techniques.find("pv").check(workloads.find(workload), "small")
+    except techniques.Skipped as skipped:
+        return str(skipped)
+    return ""
+
+
 def _presets() -> Rows:
     from hardware_model import presets
 
@@ -66,6 +93,7 @@ def _claims() -> Rows:
 _KINDS: dict[str, Callable[[], Rows]] = {
     "techniques": _techniques,
     "workloads": _workloads,
+    "porting": _porting,
     "presets": _presets,
     "counters": _counters,
     "claims": _claims,
@@ -76,10 +104,11 @@ _KINDS: dict[str, Callable[[], Rows]] = {
 @click.argument("kind", type=click.Choice(list(_KINDS)), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(kind: str | None, as_json: bool) -> None:
-    """List techniques, workloads, presets, counters or claims (all of them by default)."""
+    """List techniques, workloads, what porting took, presets, counters or claims (all by default)."""
     listed = {name: _KINDS[name]() for name in ([kind] if kind else _KINDS)}
     if as_json:
-        click.echo(json.dumps(listed[kind] if kind else listed, indent=1))
+        detailed = {k: _with_porting(r) if k == "workloads" else r for k, r in listed.items()}
+        click.echo(json.dumps(detailed[kind] if kind else detailed, indent=1))
         return
     from trapbench import terminal
 

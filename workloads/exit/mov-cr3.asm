@@ -8,15 +8,23 @@
 @kernel
 workload_main:
     mov rcx, [rdi + PARAM_ITERATIONS * 8]
+.ifdef PV
+    mov rdx, [rip + kernel_root]
+.else
     mov rdx, cr3
+.endif
     ROI_BEGIN
 .next:
-    mov cr3, rdx
+    pv_switch_root rdx
     dec rcx
     jnz .next
     ROI_END
     mov rcx, [rdi + PARAM_ITERATIONS * 8]
     mov [rip + result], rcx
+.ifdef PV
+    xor eax, eax                    # the current root cannot be read back, nor need it be
+.else
     mov rax, cr3
     sub rax, rdx
+.endif
     ret

@@ -12,13 +12,13 @@ workload_main:
     xor r8d, r8d
     ROI_BEGIN
 .next:
-    mov dr0, rcx
-    mov rax, dr0
+    pv_write_dr0 rcx
+    pv_read_dr0 rax
     add r8, rax
     dec rcx
     jnz .next
     ROI_END
-    mov dr0, rcx
+    pv_write_dr0 rcx
     mov [rip + result], r8
     xor eax, eax
     ret

@@ -14,16 +14,32 @@ workload_main:
     xor r8d, r8d
     ROI_BEGIN
 .next:
+.ifdef PV
+    call flip_mask
+.else
     pushfq
     xor qword ptr [rsp], RFLAGS_IF
     mov eax, [rsp]
     and eax, RFLAGS_IF
     add r8, rax
     popfq
+.endif
     dec rcx
     jnz .next
     ROI_END
-    cli
+    pv_irq_disable
     mov [rip + result], r8
     xor eax, eax
     ret
+.ifdef PV
+flip_mask:                          # the event mask is what IF was; R8 += the IF bit written
+    pv_irq_save rax
+    xor eax, 1
+    mov edx, RFLAGS_IF
+    test eax, eax
+    cmovnz edx, eax
+    and edx, RFLAGS_IF
+    add r8, rdx
+    pv_irq_restore rax
+    ret
+.endif

@@ -12,7 +12,7 @@ workload_main:
     mov rcx, [rdi + PARAM_REGISTER * 8]
     ROI_BEGIN
 .next:
-    rdmsr
+    pv_read_msr
     dec rsi
     jnz .next
     ROI_END

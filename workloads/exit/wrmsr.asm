@@ -12,22 +12,22 @@
 workload_main:
     mov rsi, [rdi + PARAM_ITERATIONS * 8]
     mov rcx, [rdi + PARAM_REGISTER * 8]
-    rdmsr
+    pv_read_msr
     mov r8d, eax
     mov r9d, edx
     mov eax, VALUE
     ROI_BEGIN
 .next:
-    wrmsr
+    pv_write_msr
     dec rsi
     jnz .next
     ROI_END
-    rdmsr
+    pv_read_msr
     mov [rip + result], eax
     mov [rip + result + 4], edx
     lea esi, [rax - VALUE]
     mov eax, r8d                    # as it was
     mov edx, r9d
-    wrmsr
+    pv_write_msr
     mov eax, esi
     ret

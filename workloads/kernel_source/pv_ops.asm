@@ -176,6 +176,13 @@
 .macro pv_write_msr
     wrmsr
 .endm
+# A breakpoint's address
+.macro pv_write_dr0 register
+    mov dr0, \register
+.endm
+.macro pv_read_dr0 register
+    mov \register, dr0
+.endm
 # Leaf in EAX and ECX; answers in EAX, EBX, ECX, EDX
 .macro pv_cpuid
     cpuid

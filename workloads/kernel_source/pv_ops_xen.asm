@@ -9,6 +9,8 @@
 .set XEN_MMU_UPDATE, 1
 .set XEN_STACK_SWITCH, 3
 .set XEN_SET_CALLBACKS, 4
+.set XEN_SET_DEBUGREG, 8
+.set XEN_GET_DEBUGREG, 9
 .set XEN_MULTICALL, 13
 .set XEN_UPDATE_VA_MAPPING, 14
 .set XEN_SET_TIMER_OP, 15
@@ -219,8 +221,20 @@
 .endm
 .macro pv_write_cr4 register
 .endm
+# Xen emulates the few that it shows.
+.macro pv_read_msr
+    rdmsr
+.endm
 .macro pv_write_msr
     call xen_write_msr
+.endm
+.macro pv_write_dr0 register
+    push \register
+    call xen_write_dr0
+.endm
+.macro pv_read_dr0 register
+    call xen_read_dr0
+    mov \register, [rip + xen_debug_register]
 .endm
 # The answers as Xen wants them to be for its guests: UD2 and "xen" before the instruction.
 .macro pv_cpuid

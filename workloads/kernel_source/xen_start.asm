@@ -135,6 +135,22 @@ xen_write_msr:
     XEN_RESTORE
     ret
 
+# The address on the stack, to and from DR0
+xen_write_dr0:
+    XEN_SAVE
+    xor edi, edi
+    mov rsi, [rsp + XEN_SAVED + 8]
+    HYPERCALL XEN_SET_DEBUGREG
+    XEN_RESTORE
+    ret 8
+xen_read_dr0:
+    XEN_SAVE
+    xor edi, edi
+    HYPERCALL XEN_GET_DEBUGREG
+    mov [rip + xen_debug_register], rax
+    XEN_RESTORE
+    ret
+
 @kernel_data
 .align 16
 xen_trap_table:
@@ -160,6 +176,8 @@ xen_vectors:                        # by event channel
 processor:
     .zero CPU_BYTES
 xen_batching: .byte 0
+.align 8
+xen_debug_register: .quad 0
 .align 8
 xen_frames: .quad 0                 # machine frame numbers, by frame
 .align PAGE

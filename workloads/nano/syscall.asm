@@ -25,7 +25,12 @@ nano_entry:
     cmp eax, NANO_CALL
     jne system_call_entry
     inc rbx
+.ifdef PV
+    pv_system_call_entry
+    pv_system_call_return
+.else
     sysret
+.endif
 
 @user
 user_main:
