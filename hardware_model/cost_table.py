@@ -14,6 +14,7 @@ from hardware_model.counters import HYPERCALL_NAMES
 from hardware_model.instruction_classes import INSTRUCTION_CLASSES
 from hardware_model.vectors import EXCEPTION_VECTORS
 from hardware_model.vmx.exit_reasons import EXIT_REASONS
+from hardware_model.vtd.counted import FREE_IN_REMAPPING
 
 Component = Literal[
     "guest work",
@@ -25,6 +26,7 @@ Component = Literal[
     "hypercalls",
     "interrupts",
     "I/O",
+    "DMA remapping",
 ]
 
 COMPONENTS: tuple[Component, ...] = get_args(Component)
@@ -210,6 +212,18 @@ COSTS: tuple[Cost, ...] = (
             "vmm.device_mmio": ("device.mmio", "the VMM's device model, register access"),
         },
     ),
+    *_costs(
+        "DMA remapping",
+        {
+            "iommu.map": ("iommu.map", "making a second-level entry, memory barrier included"),
+            "iommu.unmap": ("iommu.unmap", "clearing a second-level entry, barrier included"),
+            "iommu.invalidate": (
+                "vtd.queue.wait",
+                "queueing an invalidation and waiting for its end",
+            ),
+            "iommu.fault": ("iommu.fault_handled", "reading and clearing a fault record"),
+        },
+    ),
 )
 
 KEYS: tuple[str, ...] = tuple(cost.key for cost in COSTS)
@@ -262,6 +276,7 @@ EXCLUDED: dict[str, str] = {
     "hypercall.multicall": "its entry and its requests are priced",
     "hypercall.unimplemented": "priced as the entry",
     "pv.rejected": "priced as what was done before the error",
+    **FREE_IN_REMAPPING,
     "mmu.recycled": "a part of mmu.shadow_zapped",
     "mmu.flooded": "a part of mmu.shadow_zapped",
 }

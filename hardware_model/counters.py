@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hardware_model.instruction_classes import INSTRUCTION_CLASSES
 from hardware_model.vectors import EXCEPTION_VECTORS
 from hardware_model.vmx.exit_reasons import EXIT_REASONS
+from hardware_model.vtd.counted import REMAPPING, REMAPPING_DRIVER
 
 CounterArray = npt.NDArray[np.uint64]
 
@@ -266,6 +267,8 @@ COUNTERS: tuple[Counter, ...] = (
     *_VMM,
     *_BT,
     *_PV,
+    *_group("vtd", "events", REMAPPING),
+    *_group("iommu", "events", REMAPPING_DRIVER),
 )
 
 _INDEX = {counter.name: position for position, counter in enumerate(COUNTERS)}

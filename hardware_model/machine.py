@@ -1,4 +1,4 @@
-"""The modelled machine: processor, memory, MMU and platform, wired together.
+"""The modelled machine: processor, memory, MMU, platform and VT-d, wired together.
 
 It knows no VMM. A VMM takes part through `vmx` (VM exits) or `deprivileged` (its own trap vectors).
 """
@@ -23,9 +23,11 @@ from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
 from hardware_model.platform import new_platform
 from hardware_model.profile import Profile
+from hardware_model.vtd import unit as vtd
 
 _TIMER_EXPIRED = counter_table.index("timer.expired")
 NO_INTERRUPT = 0x100
+APIC_ID, BROADCAST = 0, 0xFF
 
 
 class End(Enum):
@@ -45,7 +47,8 @@ class MachineError(Exception):
 class Machine:
     """One machine with `ram_bytes` of memory and the TLBs of `geometry`.
 
-    Attributes: `memory`, `registers`, `counters`, `platform` (the physical devices), `processor`, `profile`.
+    Attributes: `memory`, `registers`, `counters`, `platform` (the physical devices),
+    `remapping` (the VT-d unit on every device's way to memory), `processor`, `profile`.
     """
 
     def __init__(self, ram_bytes: int, geometry: TlbGeometry = NEHALEM) -> None:
@@ -60,6 +63,9 @@ class Machine:
         self.platform = new_platform(
             lambda: self.now, self._interrupt_changed, self._timer_expired, self._exited
         )
+        self.remapping = vtd.RemappingUnit(self.memory, self.counters, self._message_arrived)
+        self.platform.bus.attach_registers(vtd.BASE, vtd.SIZE, self.remapping)
+        self.platform.further.append(self.remapping)
         self.processor = Processor(self.engine, self.platform.bus)
         self.profile = Profile(self.engine)
         self.on_marker: Callable[[int], None] = lambda immediate: None
@@ -229,6 +235,11 @@ class Machine:
 
     def _timer_expired(self) -> None:
         self.counters[_TIMER_EXPIRED] += 1
+
+    def _message_arrived(self, destination: int, vector: int) -> None:
+        """A message-signalled interrupt reached the local APICs; there is one, with ID 0."""
+        if destination in (APIC_ID, BROADCAST):
+            self.platform.apic.request(vector)
 
     def _exited(self) -> None:
         self.end(End.EXITED)

@@ -9,7 +9,7 @@ from hardware_model.cost_table import KEYS
 from hardware_model.preset_schema import lacks_ept, needs_ept
 from hardware_model.quantity import Quantity
 from results import published
-from results.calibration import anchor, rules
+from results.calibration import anchor, remapping, rules
 from results.calibration.cores import ANCHOR, CORES, ESTIMATED, Core
 from results.calibration.figures import Figure, Figures
 from results.calibration.observed import Observed
@@ -50,6 +50,7 @@ class Procedure:
     def _costs(self, core: Core, lengths: Mapping[str, Figure]) -> Costs:
         ruled = rules.own_rows(core) | rules.anchored_microcode(core)
         ruled |= anchor.software(core, lengths)
+        ruled |= remapping.driver(core, self._cores[remapping.MEASURED_ON])
         supposed = self._supposed(set(ruled))
         found = dict(rules.estimates(core, self._cores[ESTIMATED], supposed)) | ruled
         return found | rules.bus(core, found["insn.in"].value)

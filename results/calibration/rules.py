@@ -45,7 +45,7 @@ _LARGE_PAGE_MISS = 23.0
 """SEVENCPU, Westmere-EP: a miss of a 1 GiB page, that is walk.start and two references."""
 
 _PLAIN = frozenset(f"insn.{c.name}" for c in INSTRUCTION_CLASSES if c.kind == "user")
-_SOFTWARE = ("vmm.", "shadow.", "ept.", "bt.", "hypercall.", "pv.")
+_SOFTWARE = ("iommu.", "vmm.", "shadow.", "ept.", "bt.", "hypercall.", "pv.")
 
 
 def quantity(value: float, low: float, high: float, kind: Kind, source: str) -> Quantity:
