@@ -21,7 +21,7 @@ from hardware_model.memory import MachineMemory
 from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
-from hardware_model.platform import new_platform
+from hardware_model.platform import Ends, new_platform
 from hardware_model.profile import Profile
 from hardware_model.vtd import unit as vtd
 
@@ -35,6 +35,8 @@ class End(Enum):
 
     REQUESTED = "the VMM ended the run"
     EXITED = "the guest wrote the debug-exit port"
+    RESET = "the guest reset the machine"
+    POWERED_OFF = "the guest switched the machine off"
     TRIPLE_FAULT = "the guest triple-faulted"
     HALTED = "the guest halted with nothing left to wake it"
     BUDGET = "the guest used up its instruction budget"
@@ -61,7 +63,14 @@ class Machine:
         self.registers = self.engine.registers
         self.memory = MachineMemory(self.engine)
         self.platform = new_platform(
-            lambda: self.now, self._interrupt_changed, self._timer_expired, self._exited
+            lambda: self.now,
+            self._interrupt_changed,
+            self._timer_expired,
+            Ends(
+                lambda: self.end(End.EXITED),
+                lambda: self.end(End.RESET),
+                lambda: self.end(End.POWERED_OFF),
+            ),
         )
         self.remapping = vtd.RemappingUnit(self.memory, self.counters, self._message_arrived)
         self.platform.bus.attach_registers(vtd.BASE, vtd.SIZE, self.remapping)
@@ -240,9 +249,6 @@ class Machine:
         """A message-signalled interrupt reached the local APICs; there is one, with ID 0."""
         if destination in (APIC_ID, BROADCAST):
             self.platform.apic.request(vector)
-
-    def _exited(self) -> None:
-        self.end(End.EXITED)
 
     def _halt(self) -> int:
         if not self.registers.interrupts_enabled or not self.idle():

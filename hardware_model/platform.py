@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hardware_model.devices import debug_exit, local_apic, uart
+from hardware_model.devices import cmos, debug_exit, i8254, local_apic, power, uart
 from hardware_model.devices.bus import Bus
+from hardware_model.devices.cmos import Cmos
 from hardware_model.devices.debug_exit import DebugExit
 from hardware_model.devices.device import Device
+from hardware_model.devices.i8254 import I8254
+from hardware_model.devices.i8259 import MASTER, SLAVE, InterruptControllers
 from hardware_model.devices.local_apic import LocalApic
+from hardware_model.devices.power import PowerControl
 from hardware_model.devices.uart import Uart
 
+_TIMER_IRQ = 0
 UNITS_PER_SECOND = 1_000_000_000
 """Virtual time: one unit, a retired instruction, counts as one nanosecond for every clock of the platform."""
 
@@ -20,14 +25,19 @@ UNITS_PER_SECOND = 1_000_000_000
 class Platform:
     """The devices of one PC, physical or shown by a VMM: `bus` routes to them.
 
-    `apic` is where the processor's interrupts come from; `further` holds the devices attached beyond those
-    named. A device takes its time from `now` and calls `changed` when its next event has moved.
+    `apic` is where the processor's interrupts come from, those of `interrupts` (whose `line` a device raises) by its
+    LINT0; `further` holds the devices attached beyond those named. A device takes its time from `now` and calls
+    `changed` when its next event has moved.
     """
 
     bus: Bus
     apic: LocalApic
     uart: Uart
     exit_port: DebugExit
+    interrupts: InterruptControllers
+    timer: I8254
+    clock: Cmos
+    power: PowerControl
     now: Callable[[], int]
     changed: Callable[[], None]
     further: list[Device] = field(default_factory=list)
@@ -35,7 +45,16 @@ class Platform:
     @property
     def devices(self) -> tuple[Device, ...]:
         """Every device that can have events."""
-        return (self.apic, self.uart, self.exit_port, *self.further)
+        return (
+            self.apic,
+            self.uart,
+            self.exit_port,
+            self.interrupts,
+            self.timer,
+            self.clock,
+            self.power,
+            *self.further,
+        )
 
     def attach(self, device: Device) -> None:
         """Add a device; the caller routes its ports and registers on `bus`."""
@@ -54,20 +73,47 @@ class Platform:
             device.advance(now)
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What is called when the guest ends its run: by the debug-exit port, by resetting, by switching off."""
+
+    exited: Callable[[], None]
+    reset: Callable[[], None]
+    powered_off: Callable[[], None]
+
+
 def new_platform(
     now: Callable[[], int],
     on_change: Callable[[], None],
     on_expiry: Callable[[], None],
-    on_exit: Callable[[], None],
+    ends: Ends,
 ) -> Platform:
-    """Local APIC, COM1 and debug exit at their places; the callables as in LocalApic and DebugExit."""
-    bus, apic, com1, port = (
-        Bus(),
-        LocalApic(now, on_change, on_expiry),
-        Uart(),
-        DebugExit(on_exit),
-    )
+    """The chips of a PC at their places; `now`, `on_change` and `on_expiry` as in LocalApic."""
+    bus = Bus()
+    apic = LocalApic(now, on_change, on_expiry)
+    interrupts = apic.external = InterruptControllers(on_change)
+    com1 = Uart(lambda level: interrupts.line(uart.IRQ, level))
+    timer = I8254(now, UNITS_PER_SECOND, lambda: _pulse(interrupts, _TIMER_IRQ), on_change)
+    clock, port = Cmos(now, UNITS_PER_SECOND), DebugExit(ends.exited)
+    power_control = PowerControl(ends.reset, ends.powered_off)
     bus.attach_registers(local_apic.BASE, local_apic.SIZE, apic)
-    bus.attach_ports(uart.COM1, 8, com1)
-    bus.attach_ports(debug_exit.PORT, 4, port)
-    return Platform(bus, apic, com1, port, now, on_change)
+    for first, count, device in (
+        (uart.COM1, 8, com1),
+        (debug_exit.PORT, 4, port),
+        (MASTER, 2, interrupts),
+        (SLAVE, 2, interrupts),
+        (i8254.BASE, 4, timer),
+        (i8254.PORT_B, 1, timer),
+        (cmos.INDEX, 2, clock),
+        (power.KEYBOARD_COMMAND, 1, power_control),
+        (power.RESET_CONTROL, 1, power_control),
+        (power.PM1A_CONTROL, 2, power_control),
+    ):
+        bus.attach_ports(first, count, device)
+    return Platform(bus, apic, com1, port, interrupts, timer, clock, power_control, now, on_change)
+
+
+def _pulse(interrupts: InterruptControllers, irq: int) -> None:
+    """A rising edge; the line fell some time before."""
+    interrupts.line(irq, False)
+    interrupts.line(irq, True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hardware_model import counters as counter_table
 from hardware_model.machine import End, Machine
-from hardware_model.platform import Platform, new_platform
+from hardware_model.platform import Ends, Platform, new_platform
 
 HOST_TIMER_VECTOR = 0xEF
 _PORT, _MMIO = counter_table.index("device.port"), counter_table.index("device.mmio")
@@ -22,7 +22,14 @@ class VirtualPlatform:
         self._machine = machine
         self._counters = machine.counters
         self.devices: Platform = new_platform(
-            lambda: machine.now, self._changed, self._expired, self._exited
+            lambda: machine.now,
+            self._changed,
+            self._expired,
+            Ends(
+                lambda: machine.end(End.EXITED),
+                lambda: machine.end(End.RESET),
+                lambda: machine.end(End.POWERED_OFF),
+            ),
         )
         self.apic = self.devices.apic
         self._stale = True
@@ -33,9 +40,6 @@ class VirtualPlatform:
 
     def _expired(self) -> None:
         self._counters[_TIMER_EXPIRED] += 1
-
-    def _exited(self) -> None:
-        self._machine.end(End.EXITED)
 
     def read_port(self, port: int, size: int) -> int:
         """Serve an IN."""

@@ -7,6 +7,7 @@ Timer ticks are units of virtual time divided by the divide configuration.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from hardware_model.devices.device import State
 
@@ -36,10 +37,25 @@ INITIAL_COUNT, CURRENT_COUNT, DIVIDE = 0x380, 0x390, 0x3E0
 
 LVT_MASKED = 1 << 16
 LVT_PERIODIC = 1 << 17
+LVT_EXTINT = 7 << 8
+LVT_DELIVERY_MODE = 7 << 8
+EXTINT_CLASS = 16
+"""Priority class of what comes through LINT0 as ExtINT: no task priority holds it back."""
 SVR_ENABLED = 1 << 8
 ICR_SELF, ICR_ALL = 1, 2
 SPURIOUS_VECTOR = 0xFF
 _STORED = (LDR, DFR, ICR_HIGH, LVT_LINT0, LVT_LINT1, LVT_ERROR)
+
+
+class ExternalController(Protocol):
+    """The 8259 controllers, whose output is wired to LINT0."""
+
+    @property
+    def output(self) -> bool:
+        """Whether an interrupt waits."""
+
+    def acknowledge(self) -> int:
+        """The vector of the interrupt that is taken."""
 
 
 def _highest(bits: int) -> int:
@@ -60,6 +76,7 @@ class LocalApic:
         self._on_change = on_change
         self._on_expiry = on_expiry
         self.task_priority = 0
+        self.external: ExternalController | None = None
         self._requests = 0
         self._in_service = 0
         self._spurious = SPURIOUS_VECTOR
@@ -81,11 +98,23 @@ class LocalApic:
 
     @property
     def pending_class(self) -> int:
-        """Priority class (vector >> 4) of the best request not blocked by one in service; 0 when there is none."""
+        """Priority class (vector >> 4) of the best request not blocked by one in service; 0 when there is none,
+        EXTINT_CLASS for an external one.
+        """
+        if self._external_waits:
+            return EXTINT_CLASS
         if not self._requests or not self._spurious & SVR_ENABLED:
             return 0
         best = _highest(self._requests) >> 4
         return best if best > (_highest(self._in_service) >> 4 if self._in_service else 0) else 0
+
+    @property
+    def _external_waits(self) -> bool:
+        """Virtual wire: LINT0 passes the external controller's output on (SDM vol. 3A section 11.5.1)."""
+        lint0 = self._other[LVT_LINT0]
+        if self.external is None or lint0 & LVT_MASKED or not self._spurious & SVR_ENABLED:
+            return False
+        return lint0 & LVT_DELIVERY_MODE == LVT_EXTINT and self.external.output
 
     @property
     def deliverable(self) -> bool:
@@ -101,6 +130,8 @@ class LocalApic:
         """The processor takes the best request: its vector moves into service. None when nothing is deliverable."""
         if not self.deliverable:
             return None
+        if self.external is not None and self._external_waits:
+            return self.external.acknowledge()
         vector = _highest(self._requests)
         self._requests &= ~(1 << vector)
         self._in_service |= 1 << vector
@@ -162,6 +193,8 @@ class LocalApic:
         """Write a register."""
         if offset in self._other:
             self._other[offset] = value
+            if offset == LVT_LINT0:
+                self._on_change()
             return
         writer = _WRITERS.get(offset)
         if writer:
@@ -176,6 +209,10 @@ class LocalApic:
 
     def _write_svr(self, value: int) -> None:
         self._spurious = value & 0x1FF
+        if not value & SVR_ENABLED:  # software-disabled: every LVT entry is masked
+            self._timer |= LVT_MASKED
+            for entry in (LVT_LINT0, LVT_LINT1, LVT_ERROR):
+                self._other[entry] |= LVT_MASKED
         self._on_change()
 
     def _write_icr(self, value: int) -> None:
@@ -211,7 +248,7 @@ class LocalApic:
         )
 
 
-_WIRING = ("_now", "_on_change", "_on_expiry")
+_WIRING = ("_now", "_on_change", "_on_expiry", "external")
 _READERS: dict[int, Callable[[LocalApic], int]] = {
     VERSION: lambda apic: 0x00050014,
     TPR: lambda apic: apic.task_priority,

@@ -14,7 +14,7 @@ from hardware_model.deprivileged import (
     Trap,
 )
 from hardware_model.machine import End, Machine
-from hardware_model.platform import Platform, new_platform
+from hardware_model.platform import Ends, Platform, new_platform
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestImage
 from techniques.knobs import Knob, Value
@@ -47,6 +47,10 @@ BATCHING = Knob(
 )
 
 
+def _nothing() -> None:
+    """These devices only stand for the guest's console and shutdown reason."""
+
+
 class Paravirtual(Technique):
     """A guest kernel ported to Xen's interface, at CPL 3 beside its programs, on page tables that Xen checks."""
 
@@ -60,7 +64,9 @@ class Paravirtual(Technique):
     def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self._counts = machine.counters.data
-        self._devices = new_platform(lambda: machine.now, *[lambda: None] * 3)
+        self._devices = new_platform(
+            lambda: machine.now, _nothing, _nothing, Ends(_nothing, _nothing, _nothing)
+        )
         frames = FrameAllocator(abi.PAGE, self.vmm_bytes)
         self.domain = Domain(machine, self.memory, frames)
         self.hypercalls = Hypercalls(machine, self.domain, self._devices, CONSOLE * abi.PAGE)
