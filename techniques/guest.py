@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hardware_model import boot
 from hardware_model.boot import CpuState
+from hardware_model.devices.local_apic import (
+    LVT_EXTINT,
+    LVT_LINT0,
+    SPURIOUS_VECTOR,
+    SVR,
+    SVR_ENABLED,
+)
+from hardware_model.linux_boot import protocol
+from hardware_model.linux_boot.protocol import Kernel
 from hardware_model.memory import MachineMemory
+from hardware_model.platform import Platform
 
 
 class GuestMemory:
@@ -49,6 +60,24 @@ class GuestMemory:
             )
 
 
+class BootImage(Protocol):
+    """What a guest boots, whatever the boot protocol: `symbols` (name to linear address), `ram_bytes` of memory."""
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """Linear addresses by name, for lists of hot exits."""
+
+    @property
+    def ram_bytes(self) -> int:
+        """Memory that the guest gets."""
+
+    def load(self, memory: GuestMemory) -> CpuState:
+        """Put the guest into its memory; the state the processor starts with."""
+
+    def set_up_firmware(self, platform: Platform) -> None:
+        """Leave the guest's devices as the firmware does that boots it."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuestImage:
     """What a guest boots: flat `code`, `parameters`, `symbols` (name to linear address) and `ram_bytes` of memory."""
@@ -61,3 +90,24 @@ class GuestImage:
     def load(self, memory: GuestMemory) -> CpuState:
         """Put the image into guest memory; the state the processor starts with."""
         return boot.load(memory, self.ram_bytes, self.code, self.parameters)
+
+    def set_up_firmware(self, platform: Platform) -> None:
+        """Our own guests start at power-on state."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinuxImage:
+    """A Linux kernel with its ramdisk and command line, entered by the 64-bit boot protocol."""
+
+    kernel: Kernel
+    symbols: dict[str, int]
+    ram_bytes: int
+
+    def load(self, memory: GuestMemory) -> CpuState:
+        """Put kernel, ramdisk and boot parameters into guest memory."""
+        return protocol.load(memory, self.ram_bytes, self.kernel)
+
+    def set_up_firmware(self, platform: Platform) -> None:
+        """Virtual wire (MP specification 3.6.2.2): the local APIC is on and passes the 8259s' interrupts on."""
+        platform.apic.write_register(SVR, 4, SVR_ENABLED | SPURIOUS_VECTOR)
+        platform.apic.write_register(LVT_LINT0, 4, LVT_EXTINT)

@@ -21,7 +21,7 @@ class Native(Technique):
 
     def run(self, budget: int | None) -> End:
         """Start at the image's entry."""
-        self.machine.load_state(self.image.load(self.memory))
+        self.machine.load_state(self.boot())
         return self.machine.run(Mode.BARE, budget)
 
     def guest_registers(self) -> GuestRegisters:

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from hardware_model.boot import CpuState
 from hardware_model.disassembly import Passage
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
-from techniques.guest import GuestImage, GuestMemory
+from techniques.guest import BootImage, GuestMemory
 from techniques.knobs import Knob, Value
 
 if TYPE_CHECKING:
@@ -59,12 +60,18 @@ class Technique(ABC):
     ported: ClassVar[bool] = False
     compared: ClassVar[tuple[str, ...]] = ("memory", "registers", "console", "status", "result")
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         self.machine = machine
         self.image = image
         self.settings = knobs
         self.memory = GuestMemory(machine.memory, self.vmm_bytes, image.ram_bytes)
         self.hot_exits: Counter[tuple[str, int]] = Counter()
+
+    def boot(self) -> CpuState:
+        """Do what a boot loader and firmware do; the state that the guest's processor starts with."""
+        state = self.image.load(self.memory)
+        self.image.set_up_firmware(self.platform)
+        return state
 
     @classmethod
     def check(cls, workload: Workload, size: str) -> None:

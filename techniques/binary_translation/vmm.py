@@ -31,7 +31,7 @@ from techniques.deprivileged import DeprivilegingVmm
 from techniques.deprivileged.exceptions import DEBUG, INVALID_OPCODE, GuestException
 from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
 from techniques.deprivileged.vmm import MIB, SINGLE_STEP
-from techniques.guest import GuestImage
+from techniques.guest import BootImage
 from techniques.knobs import Knob, Value
 from techniques.technique import GuestError
 
@@ -72,7 +72,7 @@ class BinaryTranslation(DeprivilegingVmm):
     vmm_bytes = 40 * MIB
     own_bytes = 8 * MIB
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         counts = self.bt_counts = counted.view(machine.counters)
         region = self.vmm_bytes - self.own_bytes

@@ -49,7 +49,7 @@ from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, TF, VirtualCpu
 from techniques.deprivileged.virtual_msrs import VirtualMsrs
 from techniques.emulator import Emulator
 from techniques.frames import FrameAllocator
-from techniques.guest import GuestImage
+from techniques.guest import BootImage
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault
 from techniques.technique import GuestError, GuestRegisters, Technique
@@ -85,7 +85,7 @@ class DeprivilegingVmm(Technique):
     own_bytes: ClassVar[int] = 0  # of these, at their end, what is not a pool of frames
     knobs: ClassVar[tuple[Knob, ...]] = (POLICY,)
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         registers = machine.registers
         self._registers = registers
@@ -124,7 +124,7 @@ class DeprivilegingVmm(Technique):
 
     def start(self) -> None:
         """Give the guest its registers, at ring 1 in place of ring 0."""
-        state = self.image.load(self.memory)
+        state = self.boot()
         self.machine.load_state(state)
         self.cpu.reset(state)
         self._compress(state)

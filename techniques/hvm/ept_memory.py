@@ -16,7 +16,7 @@ from hardware_model.mmu.ept import EptTables
 from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
-from techniques.guest import GuestImage
+from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import FIRST_FRAME, MIB, TPR_SHADOW, Hvm
 from techniques.knobs import Knob, Value
@@ -59,7 +59,7 @@ class HvmEpt(Hvm):
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation; EPT translates its physical addresses"
     knobs = (TPR_SHADOW, PAGE_SIZE, POPULATE, VPID)
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self._tables = EptTables(machine.engine.ram64, FIRST_FRAME, self.vmm_bytes - FIRST_FRAME)
         self._page = _PAGE_SIZES[str(knobs["ept.page"])]

@@ -10,7 +10,7 @@ from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 from techniques.frames import FrameAllocator
-from techniques.guest import GuestImage
+from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import EFER, FIRST_FRAME, TPR_SHADOW, Hvm
 from techniques.knobs import Knob, Value
@@ -36,7 +36,7 @@ class HvmShadow(Hvm):
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation on shadow page tables (first-generation VT-x)"
     knobs = (TPR_SHADOW, POLICY)
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self._cr = {0: 0, 3: 0, 4: 0}
         self._efer = 0

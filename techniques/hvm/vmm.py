@@ -18,7 +18,7 @@ from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import Interruption
 from hardware_model.vmx.transitions import Vmx
 from techniques.emulator import Emulator
-from techniques.guest import GuestImage
+from techniques.guest import BootImage
 from techniques.hvm import controls, exit_handlers
 from techniques.hvm.injection import Injection
 from techniques.knobs import Knob, Value
@@ -46,7 +46,7 @@ class Hvm(Technique):
     vmm_bytes = 32 * MIB
     knobs: ClassVar[tuple[Knob, ...]] = (TPR_SHADOW,)
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self.vmx = Vmx(machine, self.feature_level(knobs), VMCS_PAGE)
         self.virtual = VirtualPlatform(machine)
@@ -106,7 +106,7 @@ class Hvm(Technique):
 
     def run(self, budget: int | None) -> End:
         """Set up the VMCS and launch the guest."""
-        state = self.image.load(self.memory)
+        state = self.boot()
         registers = self.machine.registers
         registers.gpr[:] = 0
         for number, value in state.gpr.items():

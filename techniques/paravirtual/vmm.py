@@ -25,7 +25,7 @@ from techniques.paravirtual.hypercall_table import BY_NAME, BY_NUMBER
 from techniques.paravirtual.hypercalls import Hypercalls
 from techniques.paravirtual.portability import why_not_portable
 from techniques.paravirtual.privileged import PrivilegedInstructions
-from techniques.technique import GuestRegisters, Skipped, Technique
+from techniques.technique import GuestError, GuestRegisters, Skipped, Technique
 from workloads import Workload
 
 _ENTRIES = counter_table.index("hypercall.entries")
@@ -89,6 +89,8 @@ class Paravirtual(Technique):
     def run(self, budget: int | None) -> End:
         """Build the domain and start it."""
         options = "" if self.settings["pv.batching"] == "multicall" else "nobatch"
+        if not isinstance(self.image, GuestImage):
+            raise GuestError("pv boots guests that were ported to it; this is none")
         builder = DomainBuilder(self.domain, self.memory, self.image, options)
         self.machine.load_state(builder.build())
         end = Deprivileged(self.machine).run(self._on_trap, budget)
