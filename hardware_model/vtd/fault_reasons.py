@@ -14,7 +14,7 @@ class FaultReason(IntEnum):
     qualified: bool
     doc: str
 
-    def __new__(cls, number: int, qualified: bool, doc: str) -> FaultReason:
+    def __new__(cls, number: int, qualified: bool = False, doc: str = "") -> FaultReason:
         """Make a member with its attributes."""
         member = int.__new__(cls, number)
         member._value_ = number
