@@ -64,7 +64,7 @@ class Strict:
 
 
 class Deferred:
-    """Invalidate for a whole batch; as a device of the platform, for the time limit is a timer's of the host's kernel."""
+    """Invalidate for a whole batch; a device of the platform, for the time limit is a timer's."""
 
     def __init__(
         self,
