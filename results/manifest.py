@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ _FORMAT = "trapbench result folder"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The provenance of a result folder, and its plan."""
+    """The provenance of a result folder, and its plan.
+
+    `parameters` holds those of each workload and size that was planned, by "<workload> <size>".
+    """
 
     plan: tuple[Planned, ...]
     command: str = ""
@@ -32,6 +35,7 @@ class Manifest:
     geometries: dict[str, str] = field(default_factory=dict)
     workloads: dict[str, str] = field(default_factory=dict)
     presets: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def extended(self, later: Manifest) -> Manifest:
         """`later` with this plan before its own; a cell planned twice is planned anew."""
@@ -46,6 +50,7 @@ class Manifest:
             created=self.created,
             geometries={**self.geometries, **later.geometries},
             workloads={**self.workloads, **later.workloads},
+            parameters={**self.parameters, **later.parameters},
         )
 
     def write(self, folder: Path) -> None:
@@ -72,7 +77,7 @@ def read(folder: Path) -> Manifest:
         )
     try:
         plan = _plan(document.pop("plan"))
-        return Manifest(plan=plan, **document)
+        return Manifest(plan=plan, **_known(Manifest, document))
     except (TypeError, KeyError, AttributeError) as error:
         raise ResultsError(f"{path} is broken: {error}") from error
 
@@ -92,4 +97,13 @@ def _document(folder: Path, path: Path) -> dict[str, Any]:
 
 
 def _plan(rows: Iterable[dict[str, Any]]) -> tuple[Planned, ...]:
-    return tuple(Planned(**{**row, "cell": Cell(**row["cell"])}) for row in rows)
+    return tuple(
+        Planned(**{**_known(Planned, row), "cell": Cell(**_known(Cell, row["cell"]))})
+        for row in rows
+    )
+
+
+def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What this version knows of a row: a later one of the same schema version may say more."""
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in row.items() if name in names}

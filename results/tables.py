@@ -16,14 +16,14 @@ ENTRIES_INTO_VMM = ("exits", "traps")
 
 def counters(run: Run, scope: str = "roi") -> pd.DataFrame:
     """Counters that some cell has: index (row, counter), one column per variant."""
-    frame = _labelled(run.counters[run.counters["scope"] == scope])
+    frame = labelled(run.counters[run.counters["scope"] == scope])
     wide = frame.pivot(index=["row", "counter"], columns="variant", values="value")
     return _native_first(_zero_where_it_ran(wide, run))
 
 
 def hot_exits(run: Run, limit: int = 10) -> pd.DataFrame:
     """The instructions of each cell that exited most: row, variant, reason, rip, symbol, count."""
-    frame = _labelled(run.exits).sort_values(
+    frame = labelled(run.exits).sort_values(
         ["row", "variant", "count"], ascending=[True, True, False]
     )
     columns = ["row", "variant", "reason", "rip", "symbol", "count"]
@@ -34,26 +34,26 @@ def entries_into_vmm(run: Run, scope: str = "roi") -> pd.DataFrame:
     """VM exits and traps together: index row, one column per variant."""
     of_scope = run.counters["scope"] == scope
     chosen = run.counters[of_scope & run.counters["counter"].isin(ENTRIES_INTO_VMM)]
-    sums = _labelled(chosen).groupby(["row", "variant"])["value"].sum()
+    sums = labelled(chosen).groupby(["row", "variant"])["value"].sum()
     wide = sums.unstack("variant").reindex_like(statuses(run))
     return _native_first(_zero_where_it_ran(wide, run))
 
 
 def statuses(run: Run) -> pd.DataFrame:
     """The status of each cell: index row, one column per variant."""
-    return _native_first(_labelled(run.runs).pivot(index="row", columns="variant", values="status"))
+    return _native_first(labelled(run.runs).pivot(index="row", columns="variant", values="status"))
 
 
 def cycle_stack(run: Run, preset: str) -> pd.DataFrame:
     """Estimated cycles of equivalent cells: index (row, variant), one column per component."""
-    cycles = _labelled(run.cycles(preset))
+    cycles = labelled(run.cycles(preset))
     wide = cycles.pivot_table(index=["row", "variant"], columns="component", values="cycles")
     return wide.fillna(0.0)
 
 
 def native_cycles(run: Run, preset: str) -> dict[str, float]:
     """Estimated cycles of the native cell of each row."""
-    cycles = _labelled(run.cycles(preset))
+    cycles = labelled(run.cycles(preset))
     native = cycles[cycles["technique"] == NATIVE]
     return {str(row): float(value) for row, value in native.groupby("row")["cycles"].sum().items()}
 
@@ -61,11 +61,11 @@ def native_cycles(run: Run, preset: str) -> dict[str, float]:
 def ratios(run: Run, preset: str) -> pd.DataFrame:
     """Estimated cycles relative to native: index row, a column per variant; NaN if not ok."""
     return _native_first(
-        _labelled(run.ratios(preset)).pivot(index="row", columns="variant", values="ratio")
+        labelled(run.ratios(preset)).pivot(index="row", columns="variant", values="ratio")
     )
 
 
-def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with `row`, from its workload, and `variant`, from its technique and knobs."""
     rows = frame["workload"].astype(str)
     for column in ("size", "io", "geometry"):

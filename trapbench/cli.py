@@ -16,6 +16,7 @@ _COMMANDS = {
     "list": "trapbench.commands.list_",
     "run": "trapbench.commands.run",
     "show": "trapbench.commands.show",
+    "plot": "trapbench.commands.plot",
     "diff": "trapbench.commands.diff",
     "validate": "trapbench.commands.validate",
     "crossover": "trapbench.commands.crossover",

@@ -33,12 +33,21 @@ def manifest(plan: Sequence[Planned], command: str) -> Manifest:
         geometries={name: presets.geometry_digest(name) for name in geometries},
         workloads=_workloads(plan),
         presets={name: presets.digest(name) for name in presets.names()},
+        parameters=_parameters(plan),
     )
 
 
 def _workloads(plan: Iterable[Planned]) -> dict[str, str]:
     sources = {planned.cell.workload: planned.source for planned in plan}
     return {name: workloads.find(source).digest for name, source in sorted(sources.items())}
+
+
+def _parameters(plan: Iterable[Planned]) -> dict[str, dict[str, int]]:
+    sources = {(planned.cell.workload, planned.cell.size): planned.source for planned in plan}
+    return {
+        f"{name} {size}": workloads.find(source).named_parameters(size)
+        for (name, size), source in sorted(sources.items())
+    }
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,67 @@
+"""What a plot is: a table made of a run, and a drawing made of that table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from results.plots import style
+from results.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One plot.
+
+    `data` makes a table of a run and the name of a preset, with exactly `columns`; `draw` makes a
+    figure of such a table. With `split`, there is one figure for each value of that column.
+    `caption` says what the reader sees, `needs` what a run must hold for the table not to be empty.
+    """
+
+    name: str
+    title: str
+    caption: str
+    needs: str
+    columns: tuple[str, ...]
+    data: Callable[[Run, str], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn plot: the `name` of its file without an ending, its `title`, `caption` and `figure`."""
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+def pictures(plot: Plot, run: Run, preset: str) -> Iterator[Picture]:
+    """The figures of a plot; none when the run holds nothing to draw."""
+    table = plot.data(run, preset)[list(plot.columns)]
+    if table.empty:
+        return
+    if not plot.split:
+        yield Picture(plot.name, plot.title, plot.caption, drawn(plot, table))
+        return
+    for value, part in table.groupby(plot.split, sort=True, observed=True):
+        name, title = f"{plot.name}-{_file_name(value)}", f"{plot.title}: {value}"
+        yield Picture(name, title, plot.caption, drawn(plot, part.reset_index(drop=True)))
+
+
+def _file_name(value: object) -> str:
+    """Letters, digits and dashes only: a variant's knobs hold other characters."""
+    return re.sub(r"[^a-z0-9.]+", "-", str(value).lower()).strip("-")
+
+
+def drawn(plot: Plot, table: pd.DataFrame) -> Figure:
+    """The figure of a table of the plot's columns, in the house style."""
+    with matplotlib.rc_context(style.SETTINGS):
+        return plot.draw(table)

@@ -1,0 +1,87 @@
+"""Every plot keeps its contract: declared columns, units on the axes, everything inside the page."""
+
+from __future__ import annotations
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from results.plots import catalogue, saving
+from results.plots.plot import Plot, pictures
+from results.run import Run
+
+#: What the run of these tests shows, by plot.
+DRAWN = {
+    "overhead": ["overhead-kernel", "overhead-memory"],
+    "cycle-stack": ["cycle-stack-kernel", "cycle-stack-memory"],
+    "exits": ["exits-bt", "exits-hvm-ept", "exits-hvm-shadow", "exits-pv"],
+    "generations": ["generations"],
+    "crossovers": ["crossovers"],
+    "shadow-updates": ["shadow-updates"],
+    "walk-references": ["walk-references"],
+    "validation": ["validation-times-native"],
+}
+BY_NAME = {plot.name: plot for plot in catalogue.PLOTS}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_plot_draws_what_the_run_holds(name: str, run: Run) -> None:
+    assert [picture.name for picture in pictures(BY_NAME[name], run, "nehalem")] == DRAWN[name]
+
+
+@pytest.mark.parametrize("plot", catalogue.PLOTS, ids=lambda plot: plot.name)
+def test_data_has_the_declared_columns_even_without_cells(plot: Plot, run: Run) -> None:
+    empty = run.selected(["kernel"], [])
+    empty.runs, empty.counters = empty.runs[:0], empty.counters[:0]
+    assert list(pictures(plot, empty, "nehalem")) == []
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_nothing_is_cut_off_and_every_picture_names_its_quantity(name: str, run: Run) -> None:
+    for picture in pictures(BY_NAME[name], run, "nehalem"):
+        saving.rendered(picture.figure, "png", dpi=50)
+        texts = [text for text in picture.figure.findobj(Text) if text.get_text()]
+        assert any(
+            word in text.get_text()
+            for text in texts
+            for word in ("number", "cycles", "per load", "times")
+        )
+        assert outside(picture.figure) == []
+
+
+def outside(figure: Figure) -> list[str]:
+    """Texts that do not lie wholly on the page."""
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    page = figure.bbox.padded(1)
+    return [
+        text.get_text()
+        for text in figure.findobj(Text)
+        if text.get_text() and text.get_visible() and text.get_clip_on() is False
+        for box in [text.get_window_extent(renderer)]
+        if not (page.contains(box.x0, box.y0) and page.contains(box.x1, box.y1))
+    ]
+
+
+def test_an_svg_is_the_same_every_time(run: Run) -> None:
+    plot = BY_NAME["overhead"]
+    first, second = (
+        [saving.rendered(picture.figure, "svg") for picture in pictures(plot, run, "nehalem")]
+        for _ in range(2)
+    )
+    assert first == second
+    assert b"<text" in first[0] and b"hvm-ept" in first[0]
+
+
+def test_drawing_leaves_matplotlibs_settings_alone(run: Run) -> None:
+    before = dict(matplotlib.rcParams)
+    list(pictures(BY_NAME["overhead"], run, "nehalem"))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_techniques_keep_their_look_whatever_else_is_drawn() -> None:
+    from results.plots import style
+
+    looks = {style.mark(name) for name in ("native", "bt", "pv", "hvm-shadow", "hvm-ept")}
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 5
+    assert style.mark("hvm-shadow shadow.policy=unsync") == style.mark("hvm-shadow")
