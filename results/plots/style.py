@@ -72,23 +72,21 @@ _OTHERS = (Mark(SKY, "P", "-"), Mark(GREY, "*", "--"), Mark(BLACK, "h", "-."))
 
 _ORDER = tuple(_MARKS)
 
-COMPONENT_FILLS: Mapping[str, tuple[str, str]] = dict(
-    zip(
-        COMPONENTS,
-        (
-            ("#C8C8C8", ""),
-            (BLUE, ""),
-            (SKY, "//"),
-            (ORANGE, ""),
-            (VERMILION, ".."),
-            (GREEN, "\\\\"),
-            (PURPLE, ""),
-            (YELLOW, "xx"),
-            (BLACK, ""),
-        ),
-        strict=True,
-    )
-)
+_FILLS: Mapping[str, tuple[str, str]] = {
+    "guest work": ("#C8C8C8", ""),
+    "transitions": (BLUE, ""),
+    "VMM software": (SKY, "//"),
+    "translation": (ORANGE, ""),
+    "shadow maintenance": (VERMILION, ".."),
+    "page walks": (GREEN, "\\\\"),
+    "hypercalls": (PURPLE, ""),
+    "interrupts": (YELLOW, "xx"),
+    "I/O": (BLACK, ""),
+}
+
+COMPONENT_FILLS: Mapping[str, tuple[str, str]] = {
+    component: _FILLS.get(component, ("#FFFFFF", "++")) for component in COMPONENTS
+}
 """Colour and hatch of each component of the cycle stack."""
 
 
