@@ -275,6 +275,7 @@ EXCLUDED: dict[str, str] = {
     },
     "hypercall.multicall": "its entry and its requests are priced",
     "hypercall.unimplemented": "priced as the entry",
+    "pv.page_table_write": "priced as its trap, its emulation and the validation of the entry",
     "pv.rejected": "priced as what was done before the error",
     **FREE_IN_REMAPPING,
     "mmu.recycled": "a part of mmu.shadow_zapped",

@@ -181,6 +181,7 @@ _PV = _group(
         "pv.mmu_update_entry": "requests of mmu_update processed",
         "pv.mmuext_entry": "requests of mmuext_op processed",
         "pv.entry_validated": "page-table entries checked against the rules of direct paging",
+        "pv.page_table_write": "stores of the guest kernel to a page table that the hypervisor performed",
         "pv.type_change": "frames that changed their type",
         "pv.pin": "page tables pinned",
         "pv.unpin": "page tables unpinned",

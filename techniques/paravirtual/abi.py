@@ -187,6 +187,7 @@ class VcpuOp(IntEnum):
     SET_SINGLESHOT_TIMER = 8
     STOP_SINGLESHOT_TIMER = 9
     REGISTER_VCPU_INFO = 10
+    REGISTER_VCPU_TIME_AREA = 13
 
 
 class SegmentBase(IntEnum):
@@ -232,6 +233,7 @@ class Feature(IntFlag):
     PAE_PGDIR_ABOVE_4GB = 1 << 4
 
 
+TRAP_PRIVILEGE = 3  # bits of a trap_info entry's flags
 TRAP_INTERRUPT_GATE = 4  # flag of a trap_info entry: events are masked on entry
 CALLBACK_EVENT, CALLBACK_FAILSAFE, CALLBACK_SYSCALL = 0, 1, 2
 VGCF_IN_SYSCALL = 0x100

@@ -16,6 +16,7 @@ from techniques.paravirtual.grant_table import GrantTable
 from techniques.paravirtual.linear_memory import LinearMemory
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
+from techniques.paravirtual.runstate import Runstate
 from techniques.paravirtual.shared_info import SharedInfo
 from techniques.paravirtual.virtual_cpu import VirtualCpu
 from techniques.paravirtual.xen_mappings import XenMappings
@@ -48,12 +49,12 @@ class Domain:
         self.cpu = VirtualCpu(machine, self.memory, self.shared)
         self.events = EventChannels(self.shared, self.memory, machine.counters, self.number)
         self.clock = SystemClock(machine)
+        self.runstate = Runstate(self.memory, lambda: machine.now)
         self.gdt_frames: list[int] = []
         self.blocked = False  # until an event is pending
         self.shutdown_reason: int | None = None
         self.rejections: Counter[str] = Counter()
-        for pfn in range(self.pages):
-            self.mappings.set_m2p(self.mfn(pfn), pfn)
+        self.mappings.set_m2p_range(self.first_mfn, self.pages)
 
     def mfn(self, pfn: int) -> int:
         """The machine frame behind the guest's frame `pfn` at the start."""

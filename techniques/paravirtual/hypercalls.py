@@ -26,16 +26,14 @@ _MASK = (1 << 64) - 1
 class Hypercalls:
     """All hypercalls of one domain. `unimplemented` counts by number those that the hypervisor lacks."""
 
-    def __init__(
-        self, machine: Machine, domain: Domain, platform: Platform, console_ring: int
-    ) -> None:
+    def __init__(self, machine: Machine, domain: Domain, platform: Platform) -> None:
         self._counts = machine.counters.data
         self._domain = domain
         self.unimplemented: Counter[int] = Counter()
         memory = MemoryHypercalls(machine, domain)
         processor = ProcessorHypercalls(machine, domain)
         grants = GrantHypercalls(domain)
-        self.information = InformationHypercalls(domain, platform, console_ring)
+        information = InformationHypercalls(domain, platform)
         methods: dict[str, Callable[..., int]] = {
             "multicall": self.multicall,
             "event_channel_op": lambda command, argument, *_: domain.events.operation(
@@ -43,7 +41,7 @@ class Hypercalls:
             ),
         }
         for call in HYPERCALLS:
-            for owner in (memory, processor, grants, self.information):
+            for owner in (memory, processor, grants, information):
                 if hasattr(owner, call.name):
                     methods[call.name] = getattr(owner, call.name)
         self._handlers = {BY_NAME[name].number: method for name, method in methods.items()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 from hardware_model.platform import Platform
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, Feature, HypercallError, VersionOp
@@ -16,18 +14,15 @@ _FEATURES = (
 )
 _ASSISTS = 6
 _PHYSDEV_SET_IOPL, _PHYSDEV_SET_IOBITMAP = 6, 7
-_RING_INPUT_BYTES, _RING_OUTPUT_BYTES = 1024, 2048
-_RING_OUTPUT, _RING_CONSUMER = 1024, 3080
 
 
 class InformationHypercalls:
     """Questions, options and the console of one domain; what it writes appears at the platform's UART."""
 
-    def __init__(self, domain: Domain, platform: Platform, console_ring: int) -> None:
+    def __init__(self, domain: Domain, platform: Platform) -> None:
         self._domain = domain
         self._memory = domain.memory
         self._output = platform.uart.output
-        self._console_ring = console_ring
 
     def xen_version(self, command: int, argument: int, *_: int) -> int:
         """Version, capabilities, features. Any call lets pending events be seen on the way back."""
@@ -62,18 +57,6 @@ class InformationHypercalls:
             raise HypercallError(Errno.ENOSYS, f"console_io {command}")
         self._output.extend(self._memory.read(buffer, count & 0x7FFFFFFF))
         return 0
-
-    def drain_console_ring(self) -> None:
-        """The console back end: take what the guest has put into the ring's output half."""
-        memory = self._domain.guest
-        base = self._console_ring
-        consumer, producer = struct.unpack("<II", memory.read(base + _RING_CONSUMER, 8))
-        for position in range(
-            consumer, consumer + min(producer - consumer & 0xFFFFFFFF, _RING_OUTPUT_BYTES)
-        ):
-            at = base + _RING_OUTPUT + position % _RING_OUTPUT_BYTES
-            self._output.extend(memory.read(at, 1))
-        memory.write(base + _RING_CONSUMER, struct.pack("<I", producer))
 
     def vm_assist(self, command: int, assist: int, *_: int) -> int:
         """Options of guests for old habits: accepted, for the habits concern code that does not come here."""

@@ -55,6 +55,16 @@ class LinearMemory:
             self._memory.write(self._machine_address(linear, True), data[:count])
             linear, data = linear + count, data[count:]
 
+    def code(self, linear: int) -> bytes:
+        """Up to 15 bytes of code at `linear`; fewer if the page or the next one cannot be read."""
+        within = min(15, 0x1000 - (linear & 0xFFF))
+        found = b""
+        try:
+            found = self.read(linear, within)
+            return found + self.read(linear + within, 15 - within)
+        except HypercallError:  # a jump to nowhere
+            return found
+
     def unpack(self, layout: str, linear: int) -> tuple[int, ...]:
         """A record in `struct` notation, little-endian."""
         return struct.unpack("<" + layout, self.read(linear, struct.calcsize("<" + layout)))

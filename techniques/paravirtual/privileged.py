@@ -13,7 +13,6 @@ from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 from hardware_model import counters as counter_table
 from hardware_model.cpu.device_access import read_gpr, write_gpr
 from hardware_model.machine import Machine
-from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.guest_cpuid import guest_cpuid
 from techniques.paravirtual.guest_msrs import GuestMsrs
@@ -51,7 +50,7 @@ class PrivilegedInstructions:
 
     def emulate(self, vector: int) -> bool:
         """Complete the instruction at RIP if it is one of these; False leaves the exception to the guest."""
-        code = self.fetch()
+        code = self._domain.memory.code(self._registers.rip)
         if vector == _INVALID_OPCODE:
             if not code.startswith(_FORCED_CPUID):
                 return False
@@ -62,17 +61,6 @@ class PrivilegedInstructions:
         instruction = Decoder(64, code, ip=self._registers.rip).decode()
         handler = self._handlers.get(instruction.mnemonic)
         return handler is not None and handler(instruction) and self._complete(instruction.len)
-
-    def fetch(self) -> bytes:
-        """Up to 15 code bytes at RIP."""
-        rip = self._registers.rip
-        within = min(15, 0x1000 - (rip & 0xFFF))
-        code = b""
-        try:
-            code = self._domain.memory.read(rip, within)
-            return code + self._domain.memory.read(rip + within, 15 - within)
-        except HypercallError:  # the page, or the next one, cannot be read: a jump to nowhere
-            return code
 
     def _complete(self, length: int) -> bool:
         for counter, amount in ((_EMULATED, 1), (_EMULATE, 1), (_BYTES, length)):

@@ -42,7 +42,8 @@ class ProcessorHypercalls:
             if not address:
                 return 0
             self._check_address(address)
-            self._cpu.traps[vector] = Callback(address, bool(flags & abi.TRAP_INTERRUPT_GATE))
+            masks = bool(flags & abi.TRAP_INTERRUPT_GATE)
+            self._cpu.traps[vector] = Callback(address, masks, flags & abi.TRAP_PRIVILEGE)
             table += 16
 
     @staticmethod
@@ -125,7 +126,8 @@ class ProcessorHypercalls:
     def set_segment_base(self, which: int, base: int, *_: int) -> int:
         """Base of FS, of GS in the mode that runs, or of the user's GS."""
         if which == SegmentBase.GS_USER_SELECTOR:
-            return 0  # a selector whose base is 0: GS_USER follows where it matters
+            base = self._selected_base(base & 0xFFFF)
+            which = SegmentBase.GS_USER
         if not is_canonical(base):
             raise HypercallError(Errno.EINVAL, f"{base:#x} is not canonical")
         registers = self._machine.registers
@@ -138,6 +140,15 @@ class ProcessorHypercalls:
             case _:
                 raise HypercallError(Errno.EINVAL, f"there is no segment base {which}")
         return 0
+
+    def _selected_base(self, selector: int) -> int:
+        """The base that a data segment's selector stands for: that of its descriptor, 0 for the null selector."""
+        index = selector >> 3
+        frames = self._domain.gdt_frames
+        if not index or selector & 4 or index >> 9 >= len(frames):
+            return 0
+        descriptor = self._machine.memory.read64((frames[index >> 9] << 12) + (index & 511) * 8)
+        return descriptor >> 16 & 0xFFFFFF | descriptor >> 32 & 0xFF000000
 
     # --- FPU and debug registers --------------------------------------------------------------------
     def fpu_taskswitch(self, set_it: int, *_: int) -> int:
@@ -173,6 +184,14 @@ class ProcessorHypercalls:
             case VcpuOp.SET_SINGLESHOT_TIMER:
                 (deadline,) = self._memory.unpack("Q", argument)
                 self._domain.clock.arm(deadline)
+            case VcpuOp.GET_RUNSTATE_INFO:
+                self._domain.runstate.store(argument)
+            case VcpuOp.REGISTER_RUNSTATE_AREA:
+                (area,) = self._memory.unpack("Q", argument)
+                self._domain.runstate.register(area)
+            case VcpuOp.REGISTER_VCPU_TIME_AREA:
+                (area,) = self._memory.unpack("Q", argument)
+                self._memory.write(area, self._domain.shared.clock_record())
             case VcpuOp.STOP_SINGLESHOT_TIMER | VcpuOp.STOP_PERIODIC_TIMER:
                 self._domain.clock.arm(None)
             case VcpuOp.REGISTER_VCPU_INFO:

@@ -23,11 +23,12 @@ class SharedInfo:
         memory.write(page + abi.EVTCHN_MASK, b"\xff" * (abi.EVENT_CHANNELS // 8))
         memory.write(page + abi.UPCALL_MASK, b"\x01")
         memory.write(page + abi.WALL_CLOCK, struct.pack("<3I", 2, WALL_CLOCK_SECONDS, 0))
-        self._set_clock()
+        memory.write(page + abi.VCPU_TIME, self.clock_record())
 
-    def _set_clock(self) -> None:
-        record = struct.pack("<IIQQIbBxx", 2, 0, 0, 0, _TSC_MULTIPLIER, _TSC_SHIFT, 1)
-        self._memory.write(self.vcpu + abi.VCPU_TIME, record)
+    @staticmethod
+    def clock_record() -> bytes:
+        """vcpu_time_info: how system time follows from the time-stamp counter, which never changes its pace here."""
+        return struct.pack("<IIQQIbBxx", 2, 0, 0, 0, _TSC_MULTIPLIER, _TSC_SHIFT, 1)
 
     def move_vcpu(self, address: int) -> None:
         """Keep virtual processor 0's part at machine `address` from now on."""

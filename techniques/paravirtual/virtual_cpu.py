@@ -37,10 +37,11 @@ _MASK = (1 << 64) - 1
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A registered entry point; `masks`: entering it masks events."""
+    """A registered entry point; `masks`: entering it masks events; `privilege`: who may enter it by INT n (1, 3)."""
 
     address: int
     masks: bool
+    privilege: int = 0
 
 
 class VirtualCpu:

@@ -16,15 +16,20 @@ from hardware_model.deprivileged import (
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Ends, Platform, new_platform
 from techniques.frames import FrameAllocator
-from techniques.guest import GuestImage
+from techniques.guest import BootImage, GuestImage, LinuxImage
 from techniques.knobs import Knob, Value
 from techniques.paravirtual import abi
+from techniques.paravirtual.console_ring import ConsoleRing
 from techniques.paravirtual.domain import Domain
-from techniques.paravirtual.domain_builder import CONSOLE, CONSOLE_PORT, DomainBuilder
+from techniques.paravirtual.domain_builder import CONSOLE_PORT, DomainBuilder
+from techniques.paravirtual.domain_layout import DomainLayout, own_layout
 from techniques.paravirtual.hypercall_table import BY_NAME, BY_NUMBER
 from techniques.paravirtual.hypercalls import Hypercalls
+from techniques.paravirtual.linux_layout import linux_layout
+from techniques.paravirtual.page_table_writes import PageTableWrites
 from techniques.paravirtual.portability import why_not_portable
 from techniques.paravirtual.privileged import PrivilegedInstructions
+from techniques.paravirtual.runstate import State
 from techniques.technique import GuestError, GuestRegisters, Skipped, Technique
 from workloads import Workload
 
@@ -35,8 +40,14 @@ _ARGUMENT_REGISTERS = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
 _RCX, _R11 = 1, 11
 _SYSCALL_BYTES = 2
 _IRET = BY_NAME["iret"].number
-_GENERAL_PROTECTION, _INVALID_OPCODE = 13, 6
+_INVALID_OPCODE, _GENERAL_PROTECTION, _PAGE_FAULT = 6, 13, 14
 _MASK = (1 << 64) - 1
+
+_ENDS: dict[int, End] = {
+    abi.Shutdown.POWEROFF: End.POWERED_OFF,
+    abi.Shutdown.REBOOT: End.RESET,
+}
+"""What sched_op shutdown means; our own kernel's reasons are its exit status."""
 
 BATCHING = Knob(
     "pv.batching",
@@ -61,7 +72,7 @@ class Paravirtual(Technique):
     ported = True
     compared = ("status", "console", "result")
 
-    def __init__(self, machine: Machine, image: GuestImage, knobs: Mapping[str, Value]) -> None:
+    def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self._counts = machine.counters.data
         self._devices = new_platform(
@@ -69,10 +80,9 @@ class Paravirtual(Technique):
         )
         frames = FrameAllocator(abi.PAGE, self.vmm_bytes)
         self.domain = Domain(machine, self.memory, frames)
-        self.hypercalls = Hypercalls(machine, self.domain, self._devices, CONSOLE * abi.PAGE)
-        information = self.hypercalls.information
-        self.domain.events.open_interdomain(CONSOLE_PORT, information.drain_console_ring)
+        self.hypercalls = Hypercalls(machine, self.domain, self._devices)
         self._privileged = PrivilegedInstructions(machine, self.domain)
+        self._page_table_writes = PageTableWrites(machine, self.domain)
 
     @classmethod
     def check(cls, workload: Workload, size: str) -> None:
@@ -88,14 +98,38 @@ class Paravirtual(Technique):
 
     def run(self, budget: int | None) -> End:
         """Build the domain and start it."""
-        options = "" if self.settings["pv.batching"] == "multicall" else "nobatch"
-        if not isinstance(self.image, GuestImage):
-            raise GuestError("pv boots guests that were ported to it; this is none")
-        builder = DomainBuilder(self.domain, self.memory, self.image, options)
+        layout = self._layout()
+        self.open_console(layout.console)
+        builder = DomainBuilder(self.domain, self.memory, layout)
         self.machine.load_state(builder.build())
         end = Deprivileged(self.machine).run(self._on_trap, budget)
-        self._devices.exit_port.status = self.domain.shutdown_reason
-        return end
+        reason = self.domain.shutdown_reason
+        self._devices.exit_port.status = reason
+        if isinstance(self.image, GuestImage) or reason is None:
+            return end
+        return _ENDS.get(reason, end)
+
+    def _layout(self) -> DomainLayout:
+        image, pages = self.image, self.domain.pages
+        if isinstance(image, GuestImage):
+            options = "" if self.settings["pv.batching"] == "multicall" else "nobatch"
+            return own_layout(image, pages, options)
+        if isinstance(image, LinuxImage):
+            return linux_layout(image.kernel, pages)
+        raise GuestError("pv boots guests that were ported to it; this is none")
+
+    def open_console(self, frame: int) -> None:
+        """Connect a back end to the ring in the guest's frame."""
+        ring, events = (
+            ConsoleRing(self.memory, frame, self._devices.uart.output),
+            self.domain.events,
+        )
+
+        def take() -> None:
+            ring.drain()
+            events.notify(CONSOLE_PORT)  # there is room again
+
+        events.open_interdomain(CONSOLE_PORT, take)
 
     def _on_trap(self, trap: Trap) -> None:
         match trap:
@@ -138,15 +172,22 @@ class Paravirtual(Technique):
         self.hot_exits[(f"exception {vector}", registers.rip)] += 1
         if vector in (_GENERAL_PROTECTION, _INVALID_OPCODE) and self._privileged.emulate(vector):
             return
+        if (
+            vector == _PAGE_FAULT
+            and error is not None
+            and self._page_table_writes.attempt(address, error)
+        ):
+            return
         self._counts[_REFLECTED] += 1
         cpu.exception(vector, error, address)
 
     def _software_interrupt(self, vector: int, length: int) -> None:
-        """INT n and INT3: handlers registered with privilege 3 are open to users; others get #GP."""
+        """INT n: handlers with privilege 3 are open to users, with 1 to the kernel; others give #GP. INT3: all are."""
         cpu, registers = self.domain.cpu, self.machine.registers
         handler = cpu.traps.get(vector)
         self._counts[_REFLECTED] += 1
-        if handler is None:
+        level = 1 if cpu.kernel_mode else 3
+        if handler is None or (length > 1 and handler.privilege < level):
             cpu.exception(_GENERAL_PROTECTION, vector * 8 + 2)
             return
         self.machine.retire_emulated()
@@ -161,11 +202,13 @@ class Paravirtual(Technique):
     def _idle(self) -> None:
         """The guest is blocked: go to the next interrupt of the machine."""
         self._counts[_BLOCKS] += 1
+        self.domain.runstate.change(State.BLOCKED)
         if self.domain.clock.deadline is None or not self.machine.idle():
             self.machine.end(End.HALTED)  # only the timer could have woken it
         elif self.machine.running:
             self._timer_interrupt()
             self.domain.blocked = not self.domain.shared.pending
+            self.domain.runstate.change(State.RUNNING)
 
     def guest_registers(self) -> GuestRegisters:
         """The processor's registers. They are those of another binary than the native one."""

@@ -6,6 +6,8 @@ slot 260   0xffff820000000000   GDT: 14 pages of the guest's choice, then Xen's 
 
 from __future__ import annotations
 
+import numpy as np
+
 from hardware_model.memory import MachineMemory
 from techniques.frames import FrameAllocator
 from techniques.paravirtual import abi
@@ -32,8 +34,7 @@ class XenMappings:
         pages = -(-machine_frames // 512)
         self._m2p = [frames.allocate() for _ in range(pages)]
         for number, page in enumerate(self._m2p):
-            for word in range(512):
-                memory.write64(page + 8 * word, abi.INVALID_M2P_ENTRY)
+            memory.write(page, b"\xff" * abi.PAGE)  # INVALID_M2P_ENTRY
             self._map(abi.M2P + number * abi.PAGE, page | _GUEST_READS)
         self._reserved_gdt = frames.allocate()
         self._empty_gdt = frames.allocate()
@@ -59,6 +60,15 @@ class XenMappings:
     def set_m2p(self, mfn: int, pfn: int) -> None:
         """Note the guest's number of a machine frame."""
         self._memory.write64(self._m2p[mfn >> 9] + 8 * (mfn & 511), pfn)
+
+    def set_m2p_range(self, first: int, count: int) -> None:
+        """Machine frames from `first` on are the guest's frames 0 to `count`."""
+        for start in range(0, count, 512):
+            mfn, pfns = first + start, np.arange(start, min(start + 512, count), dtype=np.uint64)
+            head = min(len(pfns), 512 - (mfn & 511))
+            for at, part in ((mfn, pfns[:head]), (mfn + head, pfns[head:])):
+                if len(part):
+                    self._memory.write(self._m2p[at >> 9] + 8 * (at & 511), part.tobytes())
 
     def _map(self, linear: int, entry: int) -> int:
         """Map a page in Xen's slots; returns where its level-1 entry lies."""

@@ -89,7 +89,9 @@ def run(tmp_path: Path, body: str, backend: Callable[[Paravirtual], None]) -> li
     image = guest_image(workload, "small", ported=True)
     settings = {knob.name: knob.default for knob in Paravirtual.knobs}
     guest = Paravirtual(Machine(Paravirtual.vmm_bytes + image.ram_bytes), image, settings)
-    guest.domain.events.listeners[CONSOLE_PORT] = lambda: backend(guest)
+    guest.open_console = lambda frame: guest.domain.events.open_interdomain(  # type: ignore[method-assign]
+        CONSOLE_PORT, lambda: backend(guest)
+    )
     guest.run(100_000_000)
     assert guest.platform.exit_port.status == 0, bytes(guest.platform.uart.output)
     at = image.symbols["result"] - 0xFFFFFFFF80000000

@@ -1,0 +1,78 @@
+"""Where a PV domain's parts lie at its start (Xen public header `xen.h`, "start-of-day").
+
+All numbers are the guest's own: pseudo-physical addresses and frame numbers, linear addresses. Our images have no ELF
+notes; they are built for this layout (VIRT_BASE = KERNEL_BASE, entry = image start). Frames that the builder uses lie
+below the image, where the native kernel never looks either:
+
+    frame 1   start_info          4   boot information, passed as the module
+          2   console ring        8 ...  the P2M list, 8 bytes for each frame
+          3   store ring          behind it: page tables PML4, PDPT, PD, one PT for each 2 MiB
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hardware_model.boot import IMAGE_BASE, KERNEL_BASE, MAGIC, PARAMETERS
+from techniques.guest import GuestImage
+from techniques.paravirtual import abi
+from techniques.technique import GuestError
+
+_LARGEST = 1 << 30
+_START_INFO, _CONSOLE, _STORE, _MODULE, _P2M = 1, 2, 3, 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class DomainLayout:
+    """What the domain builder needs to know.
+
+    `contents`: bytes by pseudo-physical address. Frames 0 to `mapped` are mapped at `virtual_base`, page tables from
+    `first_table` on. The P2M list lies at `p2m` and, if `p2m_linear` is not 0, is mapped there. `module` is what
+    start_info calls so: address and bytes; `store` 0: the domain has no xenstore.
+    """
+
+    entry: int
+    stack: int
+    contents: Sequence[tuple[int, bytes]]
+    mapped: int
+    first_table: int
+    p2m: int
+    start_info: int
+    console: int
+    store: int
+    module: tuple[int, int]
+    flags: int = 0
+    virtual_base: int = KERNEL_BASE
+    p2m_linear: int = 0
+    hypercall_page: int | None = None
+    command_line: bytes = field(default=b"")
+
+    def linear(self, address: int) -> int:
+        """Where a pseudo-physical address is mapped."""
+        return self.virtual_base + address
+
+
+def own_layout(image: GuestImage, pages: int, command_line: str) -> DomainLayout:
+    """For an image of our own, with `pages` frames of memory; GuestError if that is too much."""
+    parameters = [*image.parameters, *[0] * (PARAMETERS - len(image.parameters))]
+    head = (MAGIC, pages * abi.PAGE, IMAGE_BASE, len(image.code))
+    first_table = _P2M + -(-pages // 512)
+    tables = 3 + -(-pages // 512)
+    if pages * abi.PAGE > _LARGEST or (first_table + tables) << 12 > IMAGE_BASE:
+        raise GuestError(f"a PV domain of {pages >> 8} MiB does not fit the builder's layout")
+    module = struct.pack("<20Q", *head, *parameters)
+    return DomainLayout(
+        entry=KERNEL_BASE + IMAGE_BASE,
+        stack=KERNEL_BASE + (_P2M << 12),
+        contents=((IMAGE_BASE, image.code), (_MODULE << 12, module)),
+        mapped=pages,
+        first_table=first_table,
+        p2m=_P2M,
+        start_info=_START_INFO,
+        console=_CONSOLE,
+        store=_STORE,
+        module=(KERNEL_BASE + (_MODULE << 12), len(module)),
+        command_line=command_line.encode(),
+    )
