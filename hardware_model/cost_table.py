@@ -210,6 +210,12 @@ COSTS: tuple[Cost, ...] = (
             "mmio.write": ("mmio.write", "store to a device register"),
             "vmm.device_port": ("device.port", "the VMM's device model, port access"),
             "vmm.device_mmio": ("device.mmio", "the VMM's device model, register access"),
+            "vmm.copy_byte": ("vmm.bytes_copied", "copying one byte between guest and back end"),
+            "vmm.packet": (
+                "vmm.packet",
+                "a frame through the VMM's back end: buffers found, queued, handed on",
+            ),
+            "vmm.disk_request": ("vmm.disk_request", "a disk request through the VMM's back end"),
         },
     ),
     *_costs(
@@ -237,6 +243,18 @@ EXCLUDED: dict[str, str] = {
     "syscall": "the same event as insn.syscall",
     "timer.expired": "priced as the interrupt that follows",
     "code.invalidated": "bookkeeping of the engine, not of the modelled processor",
+    "io.doorbell": "priced as the access or hypercall that rings it",
+    "io.interrupt": "priced as its delivery or as the exit that it causes",
+    "io.interrupt.coalesced": "costs nothing: that is its point",
+    **dict.fromkeys(
+        ("io.packet.sent", "io.packet.received", "io.packet.dropped", "io.disk.request"),
+        "priced as the work of driver and VMM for it",
+    ),
+    **dict.fromkeys(
+        ("dma.read", "dma.write", "dma.bytes_read", "dma.bytes_written", "dma.message"),
+        "the device's own time, which passes beside the processor's",
+    ),
+    "dma.blocked": "the device's own time; its report is an interrupt",
     **{f"insn.{name}": reason for name, reason in _FREE_CLASSES.items()},
     **{f"exception.{v.mnemonic}": "a part of exception.delivered" for v in EXCEPTION_VECTORS},
     "tlb.l1i.miss": "priced as the second-level hit or the walk that follows",

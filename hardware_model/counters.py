@@ -158,6 +158,29 @@ _VMM = _group(
     },
 )
 
+_IO = _group(
+    "io",
+    "events",
+    {
+        "io.doorbell": "stores, port writes and events that told a device or back end of new work",
+        "io.interrupt": "interrupts that devices and back ends raised",
+        "io.interrupt.coalesced": "interrupt causes that cost no interrupt of their own",
+        "io.packet.sent": "frames that left a network card or back end",
+        "io.packet.received": "frames put into receive buffers",
+        "io.packet.dropped": "frames lost for want of a receive buffer",
+        "io.disk.request": "disk requests completed",
+        "dma.read": "reads of memory by devices",
+        "dma.write": "writes of memory by devices",
+        "dma.bytes_read": "bytes that devices read from memory",
+        "dma.bytes_written": "bytes that devices wrote to memory",
+        "dma.message": "message-signalled interrupts sent by devices",
+        "dma.blocked": "accesses and messages of devices that were blocked on their way",
+        "vmm.packet": "frames that passed through a device model or back end of the VMM",
+        "vmm.disk_request": "disk requests served by a device model or back end of the VMM",
+        "vmm.bytes_copied": "bytes that the VMM copied between guest memory and a device model or back end",
+    },
+)
+
 # Names of hypercalls as in Xen's public headers.
 HYPERCALL_NAMES = (
     *("set_trap_table", "mmu_update", "set_gdt", "stack_switch", "set_callbacks", "fpu_taskswitch"),
@@ -266,6 +289,7 @@ COUNTERS: tuple[Counter, ...] = (
     ),
     *_SHADOW,
     *_VMM,
+    *_IO,
     *_BT,
     *_PV,
     *_group("vtd", "events", REMAPPING),

@@ -13,6 +13,7 @@ import numpy as np
 from hardware_model import counters as counter_table
 from hardware_model.boot import BOOT_TSS, NO_LDT, CpuState
 from hardware_model.cpu.processor import Processor
+from hardware_model.devices.dma_counting import CountedPath
 from hardware_model.executor import self_test
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import NO_DEADLINE, Engine
@@ -21,6 +22,7 @@ from hardware_model.memory import MachineMemory
 from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
+from hardware_model.peripherals import attach_peripherals
 from hardware_model.platform import Ends, new_platform
 from hardware_model.profile import Profile
 from hardware_model.vtd import unit as vtd
@@ -49,8 +51,8 @@ class MachineError(Exception):
 class Machine:
     """One machine with `ram_bytes` of memory and the TLBs of `geometry`.
 
-    Attributes: `memory`, `registers`, `counters`, `platform` (the physical devices),
-    `remapping` (the VT-d unit on every device's way to memory), `processor`, `profile`.
+    Attributes: `memory`, `registers`, `counters`, `platform` (the physical devices), `peripherals` (those on PCI),
+    `remapping` (the VT-d unit on their way to memory), `dma` (that way), `processor`, `profile`.
     """
 
     def __init__(self, ram_bytes: int, geometry: TlbGeometry = NEHALEM) -> None:
@@ -75,6 +77,7 @@ class Machine:
         self.remapping = vtd.RemappingUnit(self.memory, self.counters, self._message_arrived)
         self.platform.bus.attach_registers(vtd.BASE, vtd.SIZE, self.remapping)
         self.platform.further.append(self.remapping)
+        self.dma = CountedPath(self.remapping, self.counters)
         self.processor = Processor(self.engine, self.platform.bus)
         self.profile = Profile(self.engine)
         self.on_marker: Callable[[int], None] = lambda immediate: None
@@ -95,6 +98,7 @@ class Machine:
             Event.MARKER: self._marker,
             Event.FETCH_AHEAD: self.processor.fetch_ahead,
         }
+        self.peripherals = attach_peripherals(self.platform, self.dma, self.counters)
 
     @property
     def now(self) -> int:

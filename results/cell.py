@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass, fields, replace
 KnobValue = str | int | bool
 
 NATIVE = "native"
+NATIVE_IO = "emulated"
 
 
 def canonical_knobs(knobs: Mapping[str, KnobValue]) -> str:
@@ -39,8 +40,8 @@ class Cell:
 
     @property
     def baseline(self) -> Cell:
-        """The native cell that this one is compared with."""
-        return replace(self, technique=NATIVE, knobs="{}")
+        """The native cell that this one is compared with: a guest without a VMM has one I/O model only."""
+        return replace(self, technique=NATIVE, io=NATIVE_IO, knobs="{}")
 
     @property
     def slug(self) -> str:

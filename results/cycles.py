@@ -17,7 +17,7 @@ from results.costs import Matrix
 
 ROI = "roi"
 _KEYS = list(IDENTITY)
-_BASELINE = [name for name in IDENTITY if name not in ("technique", "knobs")]
+_BASELINE = [name for name in IDENTITY if name not in ("technique", "knobs", "io")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def by_cost(counters: Counters, preset: Preset | str | Path, scope: str = ROI) -
 def ratios(counters: Counters, preset: Preset | str | Path, scope: str = ROI) -> pd.DataFrame:
     """Cycles relative to native: one row per cell with `cycles`, `native` and `ratio`.
 
-    A cell is compared with the native cell of the same workload, size, I/O model and geometry;
+    A cell is compared with the native cell of the same workload, size and geometry;
     `native` and `ratio` are NaN where there is none.
     """
     found = _amounts(counters, scope)

@@ -19,6 +19,7 @@ from results.cycles import Amounts
 SAMPLES = 2000
 SEED = 0
 _ROW = ["workload", "size", "io", "geometry"]
+_BASELINE = ["workload", "size", "geometry"]
 
 
 def sample(preset: Preset, samples: int = SAMPLES, seed: int = SEED) -> Matrix:
@@ -85,7 +86,7 @@ def tornado(amounts: Amounts, preset: Preset, numerator: int, denominator: int) 
 
 def _native_positions(cells: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """For each cell, the row of its native cell, or -1."""
-    native = cells[cells["technique"] == NATIVE].drop_duplicates(_ROW)
-    positions = pd.Series(native.index, index=pd.MultiIndex.from_frame(native[_ROW]))
-    found = positions.reindex(pd.MultiIndex.from_frame(cells[_ROW])).fillna(-1)
+    native = cells[cells["technique"] == NATIVE].drop_duplicates(_BASELINE)
+    positions = pd.Series(native.index, index=pd.MultiIndex.from_frame(native[_BASELINE]))
+    found = positions.reindex(pd.MultiIndex.from_frame(cells[_BASELINE])).fillna(-1)
     return np.asarray(found.to_numpy(np.int64))

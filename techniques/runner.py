@@ -17,6 +17,7 @@ from hardware_model.cpu.device_access import UnsupportedAccess
 from hardware_model.machine import End, Machine, MachineError
 from hardware_model.mmu.geometry import TlbGeometry
 from hardware_model.mmu.tables import TableError
+from techniques import io_models
 from techniques.guest import GuestImage
 from techniques.knobs import Value, resolve
 from techniques.registry import find
@@ -100,9 +101,11 @@ def run_guest(
     kind = find(technique)
     settings = resolve(technique, kind.knobs, knobs or {})
     kind.check(workload, size)
+    io_models.check(kind, workload, io)
     image = guest_image(workload, size, ported=kind.ported)
     machine = Machine(kind.vmm_bytes + image.ram_bytes, _geometry(geometry))
     guest = kind(machine, image, settings)
+    io_models.connect(guest, io)
     region = RegionOfInterest(machine)
     try:
         end = guest.run(budget or workload.budget or DEFAULT_BUDGET)

@@ -49,8 +49,8 @@ class Technique(ABC):
 
     Class attributes: `name`; `doc`, one sentence; `knobs`; `vmm_bytes`, machine memory that the VMM needs for itself
     (its guest's memory lies behind it); `ported`, whether the guest kernel is the one ported to Xen's interface;
-    `compared`, the parts of the outcome that must equal the native ones. A ported guest is another binary: its memory
-    and registers are its own.
+    `compared`, the parts of the outcome that must equal the native ones. A ported guest is another binary, and one
+    whose I/O model shows it other devices runs other drivers: their memory and registers are their own.
     """
 
     name: ClassVar[str]
@@ -58,7 +58,7 @@ class Technique(ABC):
     knobs: ClassVar[tuple[Knob, ...]] = ()
     vmm_bytes: ClassVar[int] = 0
     ported: ClassVar[bool] = False
-    compared: ClassVar[tuple[str, ...]] = ("memory", "registers", "console", "status", "result")
+    compared: tuple[str, ...] = ("memory", "registers", "console", "status", "result")
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         self.machine = machine
@@ -76,6 +76,10 @@ class Technique(ABC):
     @classmethod
     def check(cls, workload: Workload, size: str) -> None:
         """Raise Skipped if the technique cannot make sense of the workload; most always can."""
+        return
+
+    def memory_written(self, gpa: int, size: int) -> None:
+        """Something other than the guest's own code has stored `size` bytes at guest-physical `gpa`."""
         return
 
     @property

@@ -10,7 +10,7 @@ from results import folder
 from results.cell import KnobValue
 from results.run import Run
 from trapbench import harness
-from trapbench.selection import DEFAULT_GEOMETRY, IO_MODELS, SIZES, Selection
+from trapbench.selection import DEFAULT_GEOMETRY, SIZES, Selection
 
 
 def run(
@@ -18,7 +18,7 @@ def run(
     workloads: Sequence[str | PathLike[str]] = (),
     *,
     size: str = SIZES[0],
-    io: str | Sequence[str] = IO_MODELS[0],
+    io: str | Sequence[str] = (),
     geometry: str = DEFAULT_GEOMETRY,
     knobs: Mapping[str, KnobValue] | None = None,
     budget: int | None = None,
@@ -28,7 +28,8 @@ def run(
 ) -> Run:
     """Run every technique over every workload (all of them when none is named); return the result.
 
-    `workloads` are names, families or paths; `knobs` maps `knob` or `technique.knob` to a value;
+    `workloads` are names, families or paths; `io` names I/O models (no name: all for the family `io`,
+    the emulated one for others); `knobs` maps `knob` or `technique.knob` to a value;
     `budget` bounds the guest instructions of a cell; `jobs` is the number of worker processes (one
     per processor); `out` is the result folder (default `trapbench-runs/<UTC time>`), which may hold
     results only with `resume`. Cells that fail or diverge are rows of `runs`, not exceptions.

@@ -16,13 +16,15 @@ from trapbench.errors import SelectionError, unknown
 from workloads import Workload
 
 SIZES = ("small", "standard", "large")
-IO_MODELS = ("emulated",)
+IO_MODELS = techniques.io_models.NAMES
+IO_FAMILY = "io"
 DEFAULT_GEOMETRY = presets.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A matrix: every technique × every workload × every I/O model. Empty sequences mean all.
+    """A matrix: every technique × every workload × every I/O model. Empty sequences mean all; where I/O makes no
+    difference, outside the family `io`, no I/O model means the first.
 
     A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
     instructions of each cell; None leaves it to the technique.
@@ -31,7 +33,7 @@ class Selection:
     techniques: Sequence[str] = ()
     workloads: Sequence[str] = ()
     size: str = SIZES[0]
-    io: Sequence[str] = IO_MODELS[:1]
+    io: Sequence[str] = ()
     geometry: str = DEFAULT_GEOMETRY
     knobs: Mapping[str, KnobValue] = field(default_factory=dict)
     budget: int | None = None
@@ -43,9 +45,14 @@ class Selection:
         _check("size", [self.size], SIZES)
         _check("I/O model", self.io, IO_MODELS)
         geometry = _geometry(self.geometry)
-        for (name, source), io, (technique, values) in product(sources, self.io, knobs.items()):
-            cell = Cell(name, self.size, io, geometry, technique, canonical_knobs(values))
-            yield cell, source
+        for (name, source), (technique, values) in product(sources, knobs.items()):
+            for io in self._models(name):
+                cell = Cell(name, self.size, io, geometry, technique, canonical_knobs(values))
+                yield cell, source
+
+    def _models(self, workload: str) -> Sequence[str]:
+        every = IO_MODELS if workload.startswith(f"{IO_FAMILY}/") else IO_MODELS[:1]
+        return self.io or every
 
     def _knobs(self) -> dict[str, dict[str, KnobValue]]:
         known = techniques.names()

@@ -40,6 +40,17 @@ KERNEL_FILES = (
     "panic.asm",
 )
 """The kernel, in the order in which it is meant to be read; boot.asm comes first in the image."""
+DRIVER_FILES = (
+    "devices.asm",
+    "pci.asm",
+    "disk_controller.asm",
+    "network_card.asm",
+    "virtio.asm",
+    "virtio_disk.asm",
+    "virtio_network.asm",
+    "station.asm",
+)
+"""What is assembled into the kernel for workloads that need devices, after the kernel's own files."""
 XEN_REPLACES = {
     "pv_ops.asm": ("pv_ops_xen.asm",),
     "paging.asm": ("xen_start.asm", "xen_paging.asm", "xen_hypercalls.asm"),
@@ -59,28 +70,34 @@ class Image:
     symbols: dict[str, int]
 
 
-def build(path: Path, parameters: Sequence[str], pv: bool = False) -> Image:
-    """Assemble kernel and workload; raises AssemblyError, or WorkloadError if a start is missing."""
+def build(path: Path, parameters: Sequence[str], pv: bool = False, devices: bool = False) -> Image:
+    """Assemble kernel and workload, with `devices` the drivers too.
+
+    Raises AssemblyError, or WorkloadError if a start is missing.
+    """
     workload = source.read(path)
     _check_starts(path, workload)
     parts = {statement.section for statement in workload}
     constants = {f"PARAM_{name.upper()}": index for index, name in enumerate(parameters)}
     constants |= {"PV": 1} if pv else {}
+    constants |= {"HAS_DEVICES": 1} if devices else {}
     abi = kernel_statements(DEFINITIONS[:1])
     user = None
     if "user" in parts:
         user = assemble([*abi, *workload], ("user", "user_data"), USER_BASE, constants)
     constants |= _user_constants(user) | _part_constants(parts)
-    statements = [*kernel_statements(kernel_files(pv)), *workload]
+    statements = [*kernel_statements(kernel_files(pv, devices)), *workload]
     base = KERNEL_BASE + IMAGE_PHYSICAL
     kernel = assemble(statements, ("kernel", "kernel_data"), base, constants)
     code = kernel.code + (user.code if user else b"")
     return Image(code, base, entry=base, symbols=_symbols(kernel, user))
 
 
-def kernel_files(pv: bool) -> list[str]:
-    """The kernel's source files, definitions first; `pv`: those of the kernel ported to Xen's interface."""
-    names = (*DEFINITIONS, *KERNEL_FILES)
+def kernel_files(pv: bool, devices: bool = False) -> list[str]:
+    """The kernel's source files, definitions first; `pv`: those of the kernel ported to Xen's interface;
+    `devices`: with drivers.
+    """
+    names = (*DEFINITIONS, *KERNEL_FILES, *(DRIVER_FILES if devices else ()))
     return [file for name in names for file in (XEN_REPLACES.get(name, (name,)) if pv else (name,))]
 
 

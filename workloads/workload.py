@@ -14,6 +14,7 @@ from workloads.image_cache import cached
 
 _HERE = Path(__file__).parent
 EXTERNAL_FAMILY = "external"
+DEVICES = "devices"  # in `needs`: drivers are assembled into the kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,10 @@ class Workload:
         """The image to boot, with `pv` the one ported to Xen's interface; raises WorkloadError."""
         names = tuple(self.named_parameters("small"))
         kind = "pv" if pv else "native"
-        return cached(f"{_binary_key(self.path)}-{kind}", lambda: build(self.path, names, pv))
+        devices = DEVICES in self.needs
+        return cached(
+            f"{_binary_key(self.path)}-{kind}", lambda: build(self.path, names, pv, devices)
+        )
 
 
 def load(path: Path, family: str | None = None) -> list[Workload]:

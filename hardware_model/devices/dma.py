@@ -39,12 +39,18 @@ class DirectPath:
         self._deliver = deliver
 
     def read(self, source_id: int, address: int, size: int) -> bytes:
-        """Machine memory at `address`."""
-        return self._memory.read(address, size)
+        """Machine memory at `address`; blocked beyond its end."""
+        try:
+            return self._memory.read(address, size)
+        except IndexError as error:
+            raise DmaBlocked(str(error)) from None
 
     def write(self, source_id: int, address: int, data: bytes) -> None:
-        """Store into machine memory at `address`."""
-        self._memory.write(address, data)
+        """Store into machine memory at `address`; blocked beyond its end."""
+        try:
+            self._memory.write(address, data)
+        except IndexError as error:
+            raise DmaBlocked(str(error)) from None
 
     def message(self, source_id: int, address: int, data: int) -> None:
         """Deliver vector data[7:0] to the APIC named by address[19:12] (SDM vol. 3, 11.11)."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hardware_model import presets
 from results import cycles
-from results.cell import NATIVE
+from results.cell import NATIVE, NATIVE_IO
 from results.run import Run
 
 Verdict = Literal["holds", "does not hold", "depends", "not tested"]
@@ -43,10 +43,10 @@ class Evidence:
         self._ratios: dict[str, pd.DataFrame] = {}
 
     def ratios(self, preset: str) -> pd.DataFrame:
-        """Cycles over native: index workload, one column per technique, default knobs only."""
+        """Cycles over native: index workload, a column per technique, default knobs, emulated devices."""
         if preset not in self._ratios:
             table = self.run.ratios(preset)
-            plain = table[table["knobs"] == "{}"]
+            plain = table[(table["knobs"] == "{}") & (table["io"] == NATIVE_IO)]
             wide = plain.pivot_table(index="workload", columns="technique", values="ratio")
             self._ratios[preset] = wide
         return self._ratios[preset]
@@ -82,13 +82,14 @@ class Evidence:
             & (rows["counter"] == name)
             & (rows["scope"] == "roi")
             & (rows["knobs"] == "{}")
+            & (rows["io"] == NATIVE_IO)
         ]
         return int(chosen["value"].sum())
 
     def component(self, preset: str, component: str) -> pd.DataFrame:
         """Cycles of one component over native's total: index workload, a column per technique."""
         stack = cycles.cycles(self.run.costed_on(preset).valid_counters(), presets.load(preset))
-        stack = stack[stack["knobs"] == "{}"]
+        stack = stack[(stack["knobs"] == "{}") & (stack["io"] == NATIVE_IO)]
         native = stack[stack["technique"] == NATIVE].groupby("workload")["cycles"].sum()
         part = stack[stack["component"] == component]
         wide = part.pivot_table(index="workload", columns="technique", values="cycles")

@@ -81,6 +81,10 @@ class Hvm(Technique):
     def table_written(self, gpa: int, size: int) -> None:
         """The emulator stored to guest memory."""
 
+    def memory_written(self, gpa: int, size: int) -> None:
+        """A device model stored to guest memory."""
+        self.table_written(gpa, size)
+
     def page_fault(self, error: int, linear: int) -> None:
         """A page fault exited."""
         raise GuestError(f"page fault at {linear:#x} exited although no VMM asked for it")

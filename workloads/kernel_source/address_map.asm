@@ -89,6 +89,8 @@
 .set EXCEPTION_STUB_SHIFT, 4        # each has an entry stub of 16 bytes
 .set VECTOR_TIMER, 0x20
 .set VECTOR_SELF_IPI, 0x21
+.set VECTOR_DISK, 0x22
+.set VECTOR_NETWORK, 0x23
 .set VECTOR_SPURIOUS, 0xff
 .set SYSTEM_CALL, -1                # in place of a vector in the trap frame
 

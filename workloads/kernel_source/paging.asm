@@ -98,6 +98,9 @@ build_image_map:
 build_local_apic_map:
     mov esi, UPPER_DIRECTORY
     call attach_new_branch
+.ifdef HAS_DEVICES
+    mov [rip + device_window_table], rax
+.endif
     mov rcx, LOCAL_APIC_PHYSICAL | KERNEL_DATA_FLAGS | ENTRY_CACHE_DISABLE | ENTRY_WRITE_THROUGH
     pv_set_pte rax, rcx
     ret

@@ -189,7 +189,7 @@
 .endm
 
 # --- devices --------------------------------------------------------------------------------------------
-# Port in DX, value in AL or EAX
+# Port in DX, value in AL, AX or EAX
 .macro pv_in8
     in al, dx
 .endm
@@ -199,6 +199,14 @@
 .macro pv_out32
     out dx, eax
 .endm
+.ifdef HAS_DEVICES
+.macro pv_out16
+    out dx, ax
+.endm
+.macro pv_in32
+    in eax, dx
+.endm
+.endif
 .macro pv_apic_write register, value
     mov dword ptr [LOCAL_APIC + \register], \value
 .endm

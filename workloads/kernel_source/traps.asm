@@ -92,4 +92,7 @@ trap_handlers:
 .endr
     .quad timer_tick                # VECTOR_TIMER
     .quad self_ipi                  # VECTOR_SELF_IPI
+.ifdef HAS_DEVICES
+    .quad 0, 0                      # VECTOR_DISK, VECTOR_NETWORK: their drivers'
+.endif
 self_ipis: .quad 0

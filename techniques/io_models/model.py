@@ -1,0 +1,39 @@
+"""The I/O models, which techniques they make sense under, and connecting a guest by one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from techniques.io_models import emulated
+from techniques.technique import Skipped, Technique
+
+if TYPE_CHECKING:
+    from workloads import Workload
+
+EMULATED, PARAVIRTUAL, PASSTHROUGH = "emulated", "paravirtual", "passthrough"
+NAMES = (EMULATED,)
+_NATIVE = "native"
+
+
+def check(kind: type[Technique], workload: Workload, io: str) -> None:
+    """Raise Skipped, with the reason, if the technique has no such I/O; ValueError for an unknown model."""
+    if io not in NAMES:
+        raise ValueError(f"there is no I/O model {io!r}; there are: {', '.join(NAMES)}")
+    reason = _why_not(kind, io, devices="devices" in workload.needs)
+    if reason:
+        raise Skipped(reason)
+
+
+def _why_not(kind: type[Technique], io: str, *, devices: bool) -> str:
+    if kind.name == _NATIVE and io != EMULATED:
+        return "there is no VMM: the guest drives the machine's own devices, as the cell with emulated says"
+    if kind.ported and devices and io != PARAVIRTUAL:
+        return "Xen shows a ported guest no emulated devices: its disk and network are shared rings"
+    return ""
+
+
+def connect(guest: Technique, io: str) -> None:
+    """Give the guest its devices; to be called once, before it runs."""
+    if guest.name == _NATIVE or guest.ported:
+        return
+    emulated.connect(guest)
