@@ -199,14 +199,12 @@
 .macro pv_out32
     out dx, eax
 .endm
-.ifdef HAS_DEVICES
 .macro pv_out16
     out dx, ax
 .endm
 .macro pv_in32
     in eax, dx
 .endm
-.endif
 .macro pv_apic_write register, value
     mov dword ptr [LOCAL_APIC + \register], \value
 .endm

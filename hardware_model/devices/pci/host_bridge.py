@@ -26,7 +26,8 @@ class HostBridge:
     def __init__(self, bus: Bus) -> None:
         self.functions: dict[int, PciFunction] = {}
         self._address = 0
-        bus.attach_ports(CONFIG_ADDRESS, 8, self)
+        bus.attach_ports(CONFIG_ADDRESS, 1, self)  # an access of four bytes; 0xCF9 is another's
+        bus.attach_ports(CONFIG_DATA, 4, self)
         bus.attach_ports(*PORT_WINDOW, self)
         bus.attach_registers(*MEMORY_WINDOW, self)
 

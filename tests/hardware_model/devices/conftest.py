@@ -10,7 +10,7 @@ from hardware_model import counters
 from hardware_model.devices.dma import DmaBlocked
 from hardware_model.devices.pci.host_bridge import CONFIG_ADDRESS, CONFIG_DATA
 from hardware_model.peripherals import Peripherals, attach_peripherals
-from hardware_model.platform import Platform, new_platform
+from hardware_model.platform import Ends, Platform, new_platform
 
 ENABLE = 1 << 31
 
@@ -47,7 +47,9 @@ class Bench:
         self.memory = PlainMemory()
         self.counters = counters.new()
         nothing = lambda: None  # noqa: E731
-        self.platform: Platform = new_platform(lambda: self.now, nothing, nothing, nothing)
+        self.platform: Platform = new_platform(
+            lambda: self.now, nothing, nothing, Ends(nothing, nothing, nothing)
+        )
         self.devices: Peripherals = attach_peripherals(self.platform, self.memory, self.counters)
 
     def pass_time(self, until: int | None = None) -> None:
