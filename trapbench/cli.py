@@ -22,6 +22,7 @@ _COMMANDS = {
     "crossover": "trapbench.commands.crossover",
     "claims": "trapbench.commands.claims",
     "disasm": "trapbench.commands.disasm",
+    "advise": "trapbench.commands.advise",
 }
 
 EXIT_CELLS_FAILED = 1

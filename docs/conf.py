@@ -1,0 +1,25 @@
+"""Sphinx: the site of trapbench. `make docs` builds it into build/docs."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import reference_pages
+
+reference_pages.write(Path(__file__).parent / "reference")
+
+project = "trapbench"
+author = "the trapbench developers"
+release = version("trapbench")
+extensions = ["myst_parser"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = "trapbench"
+exclude_patterns = ["_build"]
+# Links from pages to files of the repository are for readers of the sources.
+suppress_warnings = ["myst.xref_missing"]

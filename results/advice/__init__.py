@@ -1,0 +1,1 @@
+"""Which technique suits a workload that is known by its rates: what `trapbench advise` answers."""
