@@ -1,6 +1,7 @@
 # make matrix   run every technique over every workload and print the comparison
 # make test     every check of the project, through tox
 # make soak     the long forms of the random tests
+# make docs     the documentation as a site, in build/docs
 # make bench    host speed of the model, against the bare engine
 
 PYTHON ?= python3
@@ -8,16 +9,20 @@ VENV   ?= .venv
 JOBS   ?= $(shell nproc)
 BIN    := $(VENV)/bin
 
-.PHONY: matrix test soak bench clean
+.PHONY: matrix test soak docs bench clean
 
 matrix: $(BIN)/.trapbench
 	$(BIN)/trapbench run --jobs $(JOBS); status=$$?; $(BIN)/trapbench show && exit $$status
 
 test: $(BIN)/.tox
-	$(BIN)/tox run -e lint,types,py
+	$(BIN)/tox run -e lint,types,docs,py
 
 soak: $(BIN)/.bench
 	$(BIN)/python -m pytest tests -m soak -n auto
+
+docs: $(BIN)/.docs
+	$(BIN)/sphinx-build -q -W -b html docs build/docs
+	@echo "open build/docs/index.html"
 
 bench: $(BIN)/.bench
 	$(BIN)/python -m pytest benchmarks -s --benchmark-only --override-ini addopts=
@@ -35,6 +40,10 @@ $(BIN)/.tox: pyproject.toml | $(BIN)/python
 
 $(BIN)/.bench: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(BIN)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 clean:

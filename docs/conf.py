@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,7 +14,7 @@ reference_pages.write(Path(__file__).parent / "reference")
 
 project = "trapbench"
 author = "the trapbench developers"
-release = version("trapbench")
+release = importlib.metadata.version("trapbench")
 extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
