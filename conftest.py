@@ -7,11 +7,13 @@ with status 0. `# status: N` behind a command says which other status it must ha
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import os
 import re
+import shlex
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,8 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
-_COLUMNS = "110"
+from trapbench import cli
+
 _STATUS = re.compile(r"\s+# status: (\d+)$")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -34,20 +37,30 @@ def _commands(block: str) -> Iterator[tuple[str, int, str]]:
         yield command, int(status[1]) if status else 0, "\n".join(lines[1:]).strip()
 
 
+def _run(command: str) -> tuple[int, str]:
+    """Status and output. `trapbench` runs in this process, which has its imports already."""
+    if not command.startswith("trapbench "):
+        return _shell(command, "")
+    first, _, rest = command.partition(" | ")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        status = cli.invoke(shlex.split(first)[1:])
+    return _shell(rest, output.getvalue()) if rest else (status, output.getvalue())
+
+
+def _shell(command: str, given: str) -> tuple[int, str]:
+    done = subprocess.run(
+        ["bash", "-c", command], input=given, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def _console(example: Example) -> str | None:
-    scripts = Path(sys.executable).parent
-    environment = os.environ | {
-        "COLUMNS": _COLUMNS,
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), *sys.path)),
-    }
-    for command, status, expected in _commands(example.parsed):
-        done = subprocess.run(
-            ["bash", "-c", command], capture_output=True, text=True, env=environment, check=False
-        )
-        printed = (done.stdout + done.stderr).strip()
-        if done.returncode != status:
-            return f"`{command}` ended with status {done.returncode}:\n{printed}"
+    for command, wanted, expected in _commands(example.parsed):
+        status, printed = _run(command)
+        printed = printed.strip()
+        if status != wanted:
+            return f"`{command}` ended with status {status}:\n{printed}"
         if expected and not doctest.OutputChecker().check_output(expected, printed, _FLAGS):
             return f"`{command}` printed:\n{printed}\n\nbut the page says:\n{expected}"
     return None
