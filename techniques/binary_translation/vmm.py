@@ -32,6 +32,7 @@ from techniques.deprivileged.exceptions import DEBUG, INVALID_OPCODE, GuestExcep
 from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
 from techniques.deprivileged.vmm import MIB, SINGLE_STEP
 from techniques.guest import BootImage
+from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.technique import GuestError
 
@@ -68,7 +69,7 @@ class BinaryTranslation(DeprivilegingVmm):
 
     name = "bt"
     doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
-    knobs = (POLICY, CACHE_SIZE, ADAPTIVE)
+    knobs = (POLICY, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
     vmm_bytes = 40 * MIB
     own_bytes = 8 * MIB
 

@@ -50,6 +50,7 @@ from techniques.deprivileged.virtual_msrs import VirtualMsrs
 from techniques.emulator import Emulator
 from techniques.frames import FrameAllocator
 from techniques.guest import BootImage
+from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault
 from techniques.technique import GuestError, GuestRegisters, Technique
@@ -83,7 +84,7 @@ class DeprivilegingVmm(Technique):
 
     vmm_bytes = 32 * MIB
     own_bytes: ClassVar[int] = 0  # of these, at their end, what is not a pool of frames
-    knobs: ClassVar[tuple[Knob, ...]] = (POLICY,)
+    knobs: ClassVar[tuple[Knob, ...]] = (POLICY, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)

@@ -19,6 +19,7 @@ from hardware_model.vmx.fields import Field
 from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import FIRST_FRAME, MIB, TPR_SHADOW, Hvm
+from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 
 _FILLED = counter_table.index("ept.filled")
@@ -57,7 +58,7 @@ class HvmEpt(Hvm):
 
     name = "hvm-ept"
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation; EPT translates its physical addresses"
-    knobs = (TPR_SHADOW, PAGE_SIZE, POPULATE, VPID)
+    knobs = (TPR_SHADOW, PAGE_SIZE, POPULATE, VPID, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)

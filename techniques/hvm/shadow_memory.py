@@ -13,6 +13,7 @@ from techniques.frames import FrameAllocator
 from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import EFER, FIRST_FRAME, TPR_SHADOW, Hvm
+from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
 
@@ -34,7 +35,7 @@ class HvmShadow(Hvm):
 
     name = "hvm-shadow"
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation on shadow page tables (first-generation VT-x)"
-    knobs = (TPR_SHADOW, POLICY)
+    knobs = (TPR_SHADOW, POLICY, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)

@@ -21,6 +21,7 @@ from techniques.emulator import Emulator
 from techniques.guest import BootImage
 from techniques.hvm import controls, exit_handlers
 from techniques.hvm.injection import Injection
+from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.technique import GuestError, GuestRegisters, Technique
 from techniques.virtual_platform import VirtualPlatform
@@ -44,7 +45,7 @@ class Hvm(Technique):
     """A guest in VMX non-root operation."""
 
     vmm_bytes = 32 * MIB
-    knobs: ClassVar[tuple[Knob, ...]] = (TPR_SHADOW,)
+    knobs: ClassVar[tuple[Knob, ...]] = (TPR_SHADOW, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from techniques.io_models import emulated
+from techniques.io_models import emulated, paravirtual
 from techniques.technique import Skipped, Technique
 
 if TYPE_CHECKING:
     from workloads import Workload
 
 EMULATED, PARAVIRTUAL, PASSTHROUGH = "emulated", "paravirtual", "passthrough"
-NAMES = (EMULATED,)
+NAMES = (EMULATED, PARAVIRTUAL)
 _NATIVE = "native"
 
 
@@ -29,6 +29,8 @@ def _why_not(kind: type[Technique], io: str, *, devices: bool) -> str:
         return "there is no VMM: the guest drives the machine's own devices, as the cell with emulated says"
     if kind.ported and devices and io != PARAVIRTUAL:
         return "Xen shows a ported guest no emulated devices: its disk and network are shared rings"
+    if kind.ported and devices:
+        return "front ends for the shared rings of Xen are not part of the ported kernel yet"
     return ""
 
 
@@ -36,4 +38,7 @@ def connect(guest: Technique, io: str) -> None:
     """Give the guest its devices; to be called once, before it runs."""
     if guest.name == _NATIVE or guest.ported:
         return
-    emulated.connect(guest)
+    _CONNECT[io](guest)
+
+
+_CONNECT = {EMULATED: emulated.connect, PARAVIRTUAL: paravirtual.connect}

@@ -1,0 +1,23 @@
+"""Knobs of the I/O models; every technique that has the model has its knobs."""
+
+from __future__ import annotations
+
+from techniques.io_models.virtio.virtqueue import Suppression
+from techniques.knobs import Knob
+
+SUPPRESSION = Knob(
+    "virtio.suppression",
+    Suppression.EVENT_INDEX.value,
+    tuple(choice.value for choice in Suppression),
+    "how guest and back end say that they need not be notified (I/O model paravirtual)",
+    "flags: an interrupt for each buffer used between two looks; off: every kick is an exit",
+)
+
+BATCHING = Knob(
+    "virtio.batching",
+    True,
+    (True, False),
+    "frames that come within 25.6 us are handed to the guest together (I/O model paravirtual)",
+    "off: an interrupt for each frame that the guest waits for",
+)
+PARAVIRTUAL_KNOBS = (SUPPRESSION, BATCHING)

@@ -1,0 +1,62 @@
+"""Para-virtual devices: rings in memory that guest and VMM share, and as few notifications as they can do with.
+
+Guests that run the native kernel find virtio devices on PCI. The back end copies every frame and sector between the
+guest and the wire or the disk's content.
+"""
+
+from __future__ import annotations
+
+from hardware_model.devices.disk import DiskContent
+from hardware_model.devices.dma import DmaBlocked
+from hardware_model.devices.network import Link, Station
+from hardware_model.devices.pci import HostBridge
+from techniques.io_models.knobs import BATCHING, SUPPRESSION
+from techniques.io_models.modelled_path import ModelledPath
+from techniques.io_models.virtio import Suppression, VirtioBlock, VirtioNetwork
+from techniques.io_models.virtio.device import BackEnd
+from techniques.technique import Technique
+
+HOST_INTERVAL = 25_600
+"""Nanoseconds between two looks of the back end at what has come: the moderation of the host's own card."""
+COMPARED = ("status", "console", "result")
+
+
+class GuestShared:
+    """Guest memory as the back end maps it: rings are looked at in place, not copied."""
+
+    def __init__(self, guest: Technique) -> None:
+        self._guest = guest
+
+    def load(self, address: int, size: int) -> bytes:
+        """`size` bytes."""
+        try:
+            return self._guest.memory.read(address, size)
+        except IndexError as error:
+            raise DmaBlocked(str(error)) from None
+
+    def store(self, address: int, data: bytes) -> None:
+        """Store `data`."""
+        try:
+            self._guest.memory.write(address, data)
+        except IndexError as error:
+            raise DmaBlocked(str(error)) from None
+        self._guest.memory_written(address, len(data))
+
+
+def connect(guest: Technique) -> None:
+    """Show the guest virtio devices."""
+    platform = guest.platform
+    back_end = BackEnd(
+        path=ModelledPath(guest),
+        memory=GuestShared(guest),
+        now=platform.now,
+        changed=platform.changed,
+        counts=guest.machine.counters,
+        suppression=Suppression(guest.settings[SUPPRESSION.name]),
+        interval=HOST_INTERVAL if guest.settings[BATCHING.name] else 0,
+    )
+    bridge = HostBridge(platform.bus)
+    bridge.add(VirtioBlock(DiskContent(), back_end))
+    bridge.add(VirtioNetwork(Link(Station()), back_end))
+    platform.attach(bridge)
+    guest.compared = COMPARED

@@ -1,0 +1,69 @@
+"""Virtio devices driven by a guest that misbehaves: they wait for their reset, and nothing else happens."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+import techniques
+import workloads
+from hardware_model import counters
+from hardware_model.machine import Machine
+from techniques.io_models import connect
+from techniques.io_models.virtio import network
+from techniques.knobs import resolve
+from techniques.runner import guest_image
+
+PORTS, QUEUE = 0xC100 + 0x40 * network.SLOT, 0x100000
+
+
+@pytest.fixture
+def card():
+    kind = techniques.find("hvm-ept")
+    image = guest_image(workloads.find("io/doorbells"), "small")
+    guest = kind(Machine(kind.vmm_bytes + (4 << 20)), image, resolve(kind.name, kind.knobs, {}))
+    connect(guest, "paravirtual")
+    bus = guest.platform.bus
+    bus.write_port(0xCF8, 4, 1 << 31 | network.SLOT << 11 | 4)
+    bus.write_port(0xCFC, 4, 7)
+    guest.write = lambda offset, size, value: bus.write_port(PORTS + offset, size, value)
+    guest.read = lambda offset, size: bus.read_port(PORTS + offset, size)
+    guest.write(14, 2, 1)
+    guest.write(8, 4, QUEUE >> 12)
+    guest.write(18, 1, 7)
+    return guest
+
+
+def offer(guest, descriptor):
+    guest.memory.write(QUEUE, descriptor)
+    guest.memory.write(QUEUE + 0x800, struct.pack("<HHH", 0, 1, 0))
+    guest.write(16, 2, 1)
+
+
+def test_the_transport_says_what_it_has(card):
+    assert card.read(0, 4) == 1 << 29 | 1 << 5
+    assert card.read(12, 2) == 128
+    assert card.read(24, 4).to_bytes(4, "little") == bytes.fromhex("02000000")
+
+
+def test_a_frame_without_end_makes_the_device_wait_for_its_reset(card):
+    offer(card, struct.pack("<QIHH", 0x1000, 64, 1, 0))
+    assert card.read(18, 1) == 0x47
+    card.write(18, 1, 0)
+    assert card.read(18, 1) == 0
+
+
+def test_a_frame_outside_the_guests_memory_is_not_read(card):
+    offer(card, struct.pack("<QIHH", card.memory.size, 64, 0, 0))
+    assert card.read(18, 1) == 0x47
+    assert card.machine.counters[counters.index("vmm.bytes_copied")] == 0
+
+
+def test_the_bytes_of_a_saved_device_come_back(card):
+    bridge = card.platform.further[-1]
+    saved = bridge.save()
+    offer(card, struct.pack("<QIHH", 0x1000, 64, 0, 0))
+    assert bridge.save() != saved
+    bridge.restore(saved)
+    assert bridge.save() == saved
