@@ -1,4 +1,4 @@
-# make matrix   run every technique over every workload and print the comparison
+# make matrix   run every technique over every workload; print the comparison, draw it, write the report
 # make test     every check of the project, through tox
 # make soak     the long forms of the random tests
 # make docs     the documentation as a site, in build/docs
@@ -12,7 +12,8 @@ BIN    := $(VENV)/bin
 .PHONY: matrix test soak docs bench clean
 
 matrix: $(BIN)/.trapbench
-	$(BIN)/trapbench run --jobs $(JOBS); status=$$?; $(BIN)/trapbench show && exit $$status
+	$(BIN)/trapbench run --jobs $(JOBS); status=$$?; $(BIN)/trapbench show && \
+	{ $(BIN)/trapbench plot & } && $(BIN)/trapbench report && wait $$! && exit $$status
 
 test: $(BIN)/.tox
 	$(BIN)/tox run -e lint,types,docs,py

@@ -17,6 +17,7 @@ _COMMANDS = {
     "run": "trapbench.commands.run",
     "show": "trapbench.commands.show",
     "plot": "trapbench.commands.plot",
+    "report": "trapbench.commands.report",
     "diff": "trapbench.commands.diff",
     "validate": "trapbench.commands.validate",
     "crossover": "trapbench.commands.crossover",
