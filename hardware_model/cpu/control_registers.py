@@ -17,7 +17,8 @@ CR0_WRITABLE = 0xE005003F
 CR4_WRITABLE = 0x003006FF  # VME PVI TSD DE PSE PAE MCE PGE OSFXSR OSXMMEXCPT SMEP SMAP
 CR0_TS = 1 << 3
 CR0_NW, CR0_CD = 1 << 29, 1 << 30
-_CR4_FLUSHING = Cr4.PGE | Cr4.PAE | Cr4.SMEP | Cr4.SMAP | 1 << 4  # PSE
+_CR4_FLUSHING = int(Cr4.PGE | Cr4.PAE | Cr4.SMEP | Cr4.SMAP | 1 << 4)  # PSE
+_PE, _PG, _WP, _PAE = int(Cr0.PE), int(Cr0.PG), int(Cr0.WP), int(Cr4.PAE)
 _MSW_WRITABLE = 0xF
 _CONTROL = {Register.CR0: 0, Register.CR3: 3, Register.CR4: 4}
 
@@ -39,7 +40,7 @@ def valid(number: int, value: int, registers: PagingRegisters) -> bool:
         return _cr0_valid(value)
     if number == 3:
         return not value >> 40
-    return not value & ~CR4_WRITABLE and bool(value & Cr4.PAE)
+    return not value & ~CR4_WRITABLE and bool(value & _PAE)
 
 
 def _cr0_valid(value: int) -> bool:
@@ -47,13 +48,13 @@ def _cr0_valid(value: int) -> bool:
         return False
     if value & CR0_NW and not value & CR0_CD:
         return False
-    return bool(value & Cr0.PE and value & Cr0.PG)  # the model has no mode but long mode
+    return bool(value & _PE and value & _PG)  # the model has no mode but long mode
 
 
 def flushes_tlb(number: int, old: int, new: int) -> bool:
     """Whether changing CR `number` flushes every TLB entry, global ones included (SDM vol. 3A section 4.10.4.1)."""
     if number == 0:
-        return bool((old ^ new) & (Cr0.PG | Cr0.WP))
+        return bool((old ^ new) & (_PG | _WP))
     return number == 4 and bool((old ^ new) & _CR4_FLUSHING)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 
 class CrAccessType(IntEnum):
@@ -40,6 +41,7 @@ class CrAccess:
         )
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def decode(cls, value: int) -> CrAccess:
         """The record of an exit qualification."""
         return cls(
@@ -92,6 +94,7 @@ class IoInstruction:
         )
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def decode(cls, value: int) -> IoInstruction:
         """The record of an exit qualification."""
         return cls(

@@ -16,6 +16,7 @@ from techniques.shadow.ports import GuestMemory
 _P, _W, _U = int(PageFault.P), int(PageFault.W), int(PageFault.U)
 _RSVD, _I = int(PageFault.RSVD), int(PageFault.I)
 _PRESENT_RESERVED = _P | _RSVD
+_WP, _SMEP, _SMAP, _NXE = int(Cr0.WP), int(Cr4.SMEP), int(Cr4.SMAP), int(Efer.NXE)
 
 
 class GuestTranslation:
@@ -49,13 +50,17 @@ class GuestWalker:
 
     def configure(self, paging: GuestPaging, mode: PagingMode) -> None:
         """Take the guest's registers over."""
-        self._root = paging.cr3 & FRAME
+        self.load_root(paging.cr3)
         self._reserved_table = mode.reserved_table
         self._reserved_large = mode.reserved_large
-        self._write_protect = bool(paging.cr0 & Cr0.WP)
-        self._smep = bool(paging.cr4 & Cr4.SMEP)
-        self._smap = bool(paging.cr4 & Cr4.SMAP)
-        self._reports_fetch = self._smep or bool(paging.efer & Efer.NXE)
+        self._write_protect = bool(paging.cr0 & _WP)
+        self._smep = bool(paging.cr4 & _SMEP)
+        self._smap = bool(paging.cr4 & _SMAP)
+        self._reports_fetch = self._smep or bool(paging.efer & _NXE)
+
+    def load_root(self, cr3: int) -> None:
+        """Take over a new CR3 alone."""
+        self._root = cr3 & FRAME
 
     def walk(
         self, va: int, write: bool, user: bool, fetch: bool, ac: bool

@@ -27,6 +27,7 @@ from techniques.shadow.ports import FrameAllocator, GuestMemory, MachineMemory, 
 from techniques.shadow.resources import Resources
 
 _W, _U, _I = int(PageFault.W), int(PageFault.U), int(PageFault.I)
+_SMEP, _SMAP = int(Cr4.SMEP), int(Cr4.SMAP)
 _MUST_EMULATE = -1
 NOTHING_RESERVED: Mapping[int, int] = MappingProxyType({})
 
@@ -94,8 +95,9 @@ class ShadowPager:
 
     def on_cr3_write(self, cr3: int) -> None:
         """The guest loaded CR3."""
-        self._paging = replace(self._paging, cr3=cr3)
-        self._configure()
+        old = self._paging
+        self._paging = GuestPaging(old.cr0, cr3, old.cr4, old.efer)
+        self._walker.load_root(cr3)
         self._policy.cr3_written(self._paging.root_gfn)
         self._flushes.finish()
 
@@ -129,15 +131,12 @@ class ShadowPager:
     def _enter(self, paging: GuestPaging) -> None:
         paging.require_four_levels()
         self._paging = paging
-        self._configure()
-        self._policy.enter(paging.root_gfn, paging_mode(paging, self._limits))
+        mode = paging_mode(paging, self._limits)
+        self._walker.configure(paging, mode)
+        self._smep, self._smap = bool(paging.cr4 & _SMEP), bool(paging.cr4 & _SMAP)
+        self._global_mask = mode.global_mask
+        self._policy.enter(paging.root_gfn, mode)
         self._flushes.flush()
-
-    def _configure(self) -> None:
-        paging = self._paging
-        self._walker.configure(paging, paging_mode(paging, self._limits))
-        self._smep, self._smap = bool(paging.cr4 & Cr4.SMEP), bool(paging.cr4 & Cr4.SMAP)
-        self._global_mask = paging_mode(paging, self._limits).global_mask
 
     def on_page_fault(self, va: int, error_code: int, ac: bool = False) -> FaultResult:
         """Find out what a page fault of the running guest means; repair the shadow if that is it.

@@ -13,6 +13,9 @@ CR0_BITS = int(Cr0.PG | Cr0.WP)
 CR4_BITS = int(Cr4.PAE | Cr4.PGE | Cr4.PCIDE | Cr4.SMEP | Cr4.SMAP)
 EFER_BITS = int(Efer.LMA | Efer.NXE)
 _LA57 = 1 << 12
+# Plain integers: operations on members of IntFlag classes take a microsecond each.
+_PG, _WP, _PAE, _LMA = int(Cr0.PG), int(Cr0.WP), int(Cr4.PAE), int(Efer.LMA)
+_NXE, _PGE, _SMEP, _SMAP = int(Efer.NXE), int(Cr4.PGE), int(Cr4.SMEP), int(Cr4.SMAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class GuestPaging:
 
     def require_four_levels(self) -> None:
         """Raise UnsupportedPaging unless this is 4-level paging (SDM vol. 3A section 4.1.1)."""
-        if not (self.cr0 & Cr0.PG and self.cr4 & Cr4.PAE and self.efer & Efer.LMA):
+        if not (self.cr0 & _PG and self.cr4 & _PAE and self.efer & _LMA):
             raise UnsupportedPaging(
                 "shadow paging needs 4-level paging in long mode, but the guest has "
                 f"CR0={self.cr0:#x}, CR4={self.cr4:#x}, EFER={self.efer:#x}"
@@ -68,13 +71,13 @@ def paging_mode(paging: GuestPaging, limits: ProcessorLimits) -> PagingMode:
     With WP set the processor itself enforces both on shadow entries; without, they decide how a
     supervisor's write to a read-only user page is shadowed.
     """
-    wp = bool(paging.cr0 & Cr0.WP)
+    wp = bool(paging.cr0 & _WP)
     return _mode(
         wp,
-        bool(paging.efer & Efer.NXE),
-        bool(paging.cr4 & Cr4.PGE),
-        bool(not wp and paging.cr4 & Cr4.SMEP),
-        bool(not wp and paging.cr4 & Cr4.SMAP),
+        bool(paging.efer & _NXE),
+        bool(paging.cr4 & _PGE),
+        bool(not wp and paging.cr4 & _SMEP),
+        bool(not wp and paging.cr4 & _SMAP),
         limits,
     )
 
