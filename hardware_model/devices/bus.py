@@ -15,10 +15,10 @@ class Bus:
 
     def attach_ports(self, first: int, count: int, device: PortDevice) -> None:
         """Route ports first..first+count-1 to `device`."""
-        for port in range(first, first + count):
-            self._ports[port] = device
-            if isinstance(device, SteadyPorts):
-                self._steady[port] = device
+        ports = range(first, first + count)
+        self._ports.update(dict.fromkeys(ports, device))
+        if isinstance(device, SteadyPorts):
+            self._steady.update(dict.fromkeys(ports, device))
 
     def attach_registers(self, base: int, size: int, device: RegisterDevice) -> None:
         """Route physical addresses base..base+size-1 to `device`."""
