@@ -75,6 +75,14 @@ class Deprivileged:
         self._words = machine.words
         self._counts = machine.counters.data
 
+    def direct_gate(self, vector: int | None) -> None:
+        """Leave INT `vector` to the gate in the IDT that IDTR names, which may lead to a ring of the guest's.
+
+        None: every INT n enters the VMM, whose own IDT that would be. The gate's descriptor privilege level, the code
+        segment and the stack in the TSS are checked and used as the processor does (Intel SDM vol. 3A section 6.12).
+        """
+        self._words[W.DIRECT_GATE] = 0 if vector is None else vector + 1
+
     def run(self, handler: TrapHandler, budget: int | None = None) -> End:
         """Run the guest from the registers' state; `handler` is called at every trap until the run ends."""
 

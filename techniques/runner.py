@@ -102,7 +102,7 @@ def run_guest(
     settings = resolve(technique, kind.knobs, knobs or {})
     kind.check(workload, size)
     io_models.check(kind, workload, io)
-    image = guest_image(workload, size, ported=kind.ported)
+    image = guest_image(workload, size, ported=kind.ported, ring1=kind.ring1(settings))
     machine = Machine(kind.vmm_bytes + image.ram_bytes, _geometry(geometry))
     guest = kind(machine, image, settings)
     io_models.connect(guest, io)
@@ -123,9 +123,11 @@ def _geometry(preset: str) -> TlbGeometry:
     return presets.load(preset).geometry
 
 
-def guest_image(workload: Workload, size: str, *, ported: bool = False) -> GuestImage:
-    """The image that a technique boots; `ported`: with the kernel ported to Xen's interface."""
-    image = workload.image(pv=ported)
+def guest_image(
+    workload: Workload, size: str, *, ported: bool = False, ring1: bool = False
+) -> GuestImage:
+    """The image that a technique boots; `ported`: with the kernel ported to Xen's interface, `ring1`: for CPL 1."""
+    image = workload.image(pv=ported, ring1=ring1)
     return GuestImage(image.code, workload.parameters(size), image.symbols, workload.ram_mib * MIB)
 
 

@@ -74,6 +74,11 @@ class Technique(ABC):
         return state
 
     @classmethod
+    def ring1(cls, settings: Mapping[str, Value]) -> bool:
+        """Whether the ported kernel that guests of our own boot is the one for CPL 1."""
+        return False
+
+    @classmethod
     def check(cls, workload: Workload, size: str) -> None:
         """Raise Skipped if the technique cannot make sense of the workload; most always can."""
         return

@@ -53,11 +53,13 @@ DRIVER_FILES = (
 """What is assembled into the kernel for workloads that need devices, after the kernel's own files."""
 XEN_REPLACES = {
     "pv_ops.asm": ("pv_ops_xen.asm",),
-    "paging.asm": ("xen_start.asm", "xen_paging.asm", "xen_hypercalls.asm"),
+    "paging.asm": ("xen_start.asm", "xen_paging.asm", "xen_roots.asm", "xen_hypercalls.asm"),
     "descriptors.asm": ("xen_events.asm",),
     "uart.asm": (),
 }
 """What takes the place of which file in the kernel that is ported to Xen's interface; all others are shared."""
+RING1_REPLACES = {"xen_roots.asm": "xen_roots_ring1.asm"}
+"""The same for the ported kernel at CPL 1, whose programs' system calls do not go through Xen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,14 @@ class Image:
     symbols: dict[str, int]
 
 
-def build(path: Path, parameters: Sequence[str], pv: bool = False, devices: bool = False) -> Image:
-    """Assemble kernel and workload, with `devices` the drivers too.
+def build(
+    path: Path,
+    parameters: Sequence[str],
+    pv: bool = False,
+    devices: bool = False,
+    ring1: bool = False,
+) -> Image:
+    """Assemble kernel and workload, with `devices` the drivers too; `ring1`: the ported kernel for CPL 1.
 
     Raises AssemblyError, or WorkloadError if a start is missing.
     """
@@ -80,25 +88,43 @@ def build(path: Path, parameters: Sequence[str], pv: bool = False, devices: bool
     parts = {statement.section for statement in workload}
     constants = {f"PARAM_{name.upper()}": index for index, name in enumerate(parameters)}
     constants |= {"PV": 1} if pv else {}
+    constants |= {"PV_DIRECT": 1} if ring1 else {}
     constants |= {"HAS_DEVICES": 1} if devices else {}
     abi = kernel_statements(DEFINITIONS[:1])
     user = None
     if "user" in parts:
-        user = assemble([*abi, *workload], ("user", "user_data"), USER_BASE, constants)
+        program = _by_gate(workload) if ring1 else workload
+        user = assemble([*abi, *program], ("user", "user_data"), USER_BASE, constants)
     constants |= _user_constants(user) | _part_constants(parts)
-    statements = [*kernel_statements(kernel_files(pv, devices)), *workload]
+    statements = [*kernel_statements(kernel_files(pv, devices, ring1)), *workload]
+    if ring1:
+        statements = [statement.with_text(_without_gs(statement.text)) for statement in statements]
     base = KERNEL_BASE + IMAGE_PHYSICAL
     kernel = assemble(statements, ("kernel", "kernel_data"), base, constants)
     code = kernel.code + (user.code if user else b"")
     return Image(code, base, entry=base, symbols=_symbols(kernel, user))
 
 
-def kernel_files(pv: bool, devices: bool = False) -> list[str]:
-    """The kernel's source files, definitions first; `pv`: those of the kernel ported to Xen's interface;
-    `devices`: with drivers.
+def kernel_files(pv: bool, devices: bool = False, ring1: bool = False) -> list[str]:
+    """The kernel's source files, definitions first; `pv`: those of the kernel ported to Xen's interface, `ring1`: for
+    CPL 1; `devices`: with drivers.
     """
     names = (*DEFINITIONS, *KERNEL_FILES, *(DRIVER_FILES if devices else ()))
-    return [file for name in names for file in (XEN_REPLACES.get(name, (name,)) if pv else (name,))]
+    files = [f for name in names for f in (XEN_REPLACES.get(name, (name,)) if pv else (name,))]
+    return [RING1_REPLACES.get(file, file) if ring1 else file for file in files]
+
+
+def _by_gate(statements: Sequence[Statement]) -> list[Statement]:
+    """A program whose system calls go through a gate: as the C library of such a system would make them."""
+    return [
+        s.with_text("int 0x80") if s.section == "user" and s.text == "syscall" else s
+        for s in statements
+    ]
+
+
+def _without_gs(text: str) -> str:
+    """A kernel that cannot execute SWAPGS reaches the record of its only processor by its address."""
+    return text.replace("gs:[CPU_", "[rip + processor + CPU_")
 
 
 def kernel_statements(names: Sequence[str]) -> list[Statement]:

@@ -37,6 +37,7 @@ _FILES = {
     "uart.asm": "I/O",
     "xen_start.asm": "descriptors",
     "xen_paging.asm": "memory",
+    "xen_roots.asm": "memory",
     "xen_hypercalls.asm": "memory",
     "xen_events.asm": "interrupts",
 }

@@ -49,13 +49,13 @@ class Workload:
         """Parameters (u64) in declared order, as the boot information passes them."""
         return tuple(self.named_parameters(size).values())
 
-    def image(self, pv: bool = False) -> Image:
-        """The image to boot, with `pv` the one ported to Xen's interface; raises WorkloadError."""
+    def image(self, pv: bool = False, ring1: bool = False) -> Image:
+        """The image to boot, with `pv` the one ported to Xen's interface (`ring1`: for CPL 1); raises WorkloadError."""
         names = tuple(self.named_parameters("small"))
-        kind = "pv" if pv else "native"
+        kind = ("pv-ring1" if ring1 else "pv") if pv else "native"
         devices = DEVICES in self.needs
         return cached(
-            f"{_binary_key(self.path)}-{kind}", lambda: build(self.path, names, pv, devices)
+            f"{_binary_key(self.path)}-{kind}", lambda: build(self.path, names, pv, devices, ring1)
         )
 
 

@@ -51,7 +51,7 @@ def software_interrupt(w, vector):
     load_code(w)
     breakpoint = code_byte(w, 0) == U(0xCC)
     mode = word(w, W.MODE)
-    if mode == U(W.Mode.DEPRIVILEGED):
+    if mode == U(W.Mode.DEPRIVILEGED) and word(w, W.DIRECT_GATE) != vector + U(1):
         trap(w, U(I.SWINT), vector)
         return
     if mode == U(W.Mode.VMX_NON_ROOT) and breakpoint:

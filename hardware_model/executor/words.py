@@ -109,6 +109,8 @@ WORDS = 512
     EVENT_RESULT,
 ) = range(100, 110)
 
+# 1 + the vector whose INT n a deprivileged guest takes through IDTR; 0: every INT n enters the VMM.
+DIRECT_GATE = 110
 REGISTER_RFLAGS = 25  # UC_X86_REG_EFLAGS, checked by the self-test
 CODE = 112  # two words: the instruction of the last event, see operands.py
 SCRATCH = 120  # two words for uc_reg_read and uc_reg_write

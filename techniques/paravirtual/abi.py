@@ -20,6 +20,8 @@ INVALID_M2P_ENTRY = (1 << 64) - 1
 
 # --- segments -----------------------------------------------------------------------------------------
 FLAT_CODE64, FLAT_CODE32, FLAT_DATA = 0xE033, 0xE023, 0xE02B
+FLAT_RING1_CODE64, FLAT_RING1_DATA = 0xE019, 0xE011  # for kernels at CPL 1
+DIRECT_TRAP_VECTOR = 0x80
 FIRST_RESERVED_GDT_PAGE = 14
 GDT_ENTRIES_MAXIMUM = FIRST_RESERVED_GDT_PAGE * 512
 

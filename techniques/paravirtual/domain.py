@@ -16,6 +16,7 @@ from techniques.paravirtual.grant_table import GrantTable
 from techniques.paravirtual.linear_memory import LinearMemory
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
+from techniques.paravirtual.ring1_cpu import Ring1Cpu
 from techniques.paravirtual.runstate import Runstate
 from techniques.paravirtual.shared_info import SharedInfo
 from techniques.paravirtual.virtual_cpu import VirtualCpu
@@ -25,19 +26,35 @@ _REJECTED = counter_table.index("pv.rejected")
 
 
 class Domain:
-    """A domain whose memory is `guest`; the hypervisor's own frames come from `frames`; `number`: its domid."""
+    """A domain whose memory is `guest`; the hypervisor's own frames come from `frames`; `number`: its domid.
+
+    `direct_traps`: the kernel runs at CPL 1, and its programs' INT 80H goes there without the hypervisor.
+    """
 
     number = 1
 
-    def __init__(self, machine: Machine, guest: GuestMemory, frames: FrameAllocator) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        guest: GuestMemory,
+        frames: FrameAllocator,
+        direct_traps: bool = False,
+    ) -> None:
         self.guest = guest
+        self.direct_traps = direct_traps
         self._counts = machine.counters.data
         self.first_mfn = guest.base >> 12
         self.pages = guest.size >> 12
         self.machine_frames = machine.memory.size >> 12
-        self.mappings = XenMappings(machine.memory, frames, self.machine_frames)
+        self.mappings = XenMappings(
+            machine.memory, frames, self.machine_frames, kernel_is_user=not direct_traps
+        )
         self.tables = PageTables(
-            machine.memory, self.machine_frames, machine.counters, self.mappings.root_entries
+            machine.memory,
+            self.machine_frames,
+            machine.counters,
+            self.mappings.root_entries,
+            kernel_is_user=not direct_traps,
         )
         own = range(self.first_mfn, self.first_mfn + self.pages)
         self.types = PageTypes(own, self.tables, machine.counters, machine.flush_tlb)
@@ -46,7 +63,8 @@ class Domain:
         self.shared = SharedInfo(machine.memory, frames.allocate())
         self.types.share(self.shared.page >> 12)
         self.grants = GrantTable(machine.memory, frames, self.types, machine.counters)
-        self.cpu = VirtualCpu(machine, self.memory, self.shared)
+        cpu_type = Ring1Cpu if direct_traps else VirtualCpu
+        self.cpu = cpu_type(machine, self.memory, self.shared)
         self.events = EventChannels(self.shared, self.memory, machine.counters, self.number)
         self.clock = SystemClock(machine)
         self.runstate = Runstate(self.memory, lambda: machine.now)

@@ -10,7 +10,7 @@ import struct
 
 from hardware_model.boot import CpuState
 from techniques.guest import GuestMemory
-from techniques.paravirtual import abi
+from techniques.paravirtual import abi, ring1_cpu, xen_mappings
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.domain_layout import DomainLayout
 from techniques.paravirtual.first_tables import FirstTables
@@ -45,6 +45,7 @@ class DomainBuilder:
         domain.types.pin(root, FrameType.L4)
         domain.types.get_page_and_type(root, FrameType.L4)
         domain.cpu.kernel_root = root << 12
+        ring1 = domain.direct_traps
         return CpuState(
             rip=layout.entry,
             rsp=layout.stack,
@@ -54,9 +55,10 @@ class DomainBuilder:
             cr4=0x6A0,
             efer=0xD01,
             rflags=0x202,
-            code=CODE,
-            data=DATA,
+            code=ring1_cpu.CODE if ring1 else CODE,
+            data=ring1_cpu.DATA if ring1 else DATA,
             gdtr=domain.mappings.gdtr,
+            idtr=(xen_mappings.IDT, abi.PAGE - 1),
         )
 
     def _p2m_frames(self) -> int:

@@ -31,9 +31,9 @@ def disallowed(level: int) -> int:
     return L1_DISALLOWED if level == 1 else BASE_DISALLOWED
 
 
-def adjusted(level: int, entry: int) -> int:
-    """The entry that Xen stores for a guest's `entry`."""
-    if not entry & PRESENT:
+def adjusted(level: int, entry: int, *, kernel_is_user: bool = True) -> int:
+    """The entry that Xen stores for a guest's `entry`; it is as it was if the kernel runs at CPL 1, a supervisor's."""
+    if not entry & PRESENT or not kernel_is_user:
         return entry
     if level > 1:
         return entry | USER

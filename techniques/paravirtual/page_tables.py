@@ -7,6 +7,7 @@ page table if the entry is writable. Whatever breaks a rule changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -47,11 +48,14 @@ class PageTables:
         machine_frames: int,
         counters: counter_table.CounterArray,
         xen_entries: dict[int, int],
+        *,
+        kernel_is_user: bool = True,
     ) -> None:
         self._memory = memory
         self._machine_frames = machine_frames
         self._counts = counters.data
         self._xen_entries = xen_entries
+        self._adjusted = partial(E.adjusted, kernel_is_user=kernel_is_user)
         self.types: PageTypes
 
     def attach(self, types: PageTypes) -> None:
@@ -83,7 +87,7 @@ class PageTables:
                     self._unreference(level, earlier)
                 raise
             taken.append(entry)
-            changed[slot] = E.adjusted(level, entry)
+            changed[slot] = self._adjusted(level, entry)
         for slot, entry in changed.items():
             if entry != int(entries[slot]):
                 self._memory.write64((mfn << 12) + 8 * slot, entry)
@@ -162,11 +166,11 @@ class PageTables:
             self._memory.write64(address, new)
         elif self._same_references(level, old, new):
             self._check_bits(level, new)
-            self._memory.write64(address, E.adjusted(level, new | kept))
+            self._memory.write64(address, self._adjusted(level, new | kept))
             return
         else:
             self._reference(level, new)
-            self._memory.write64(address, E.adjusted(level, new | kept))
+            self._memory.write64(address, self._adjusted(level, new | kept))
         if old & E.PRESENT:
             self._unreference(level, old)
 

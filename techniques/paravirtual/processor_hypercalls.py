@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hardware_model.canonical import is_canonical
+from hardware_model.deprivileged import Deprivileged
 from hardware_model.machine import End, Machine
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import (
@@ -44,7 +45,23 @@ class ProcessorHypercalls:
             self._check_address(address)
             masks = bool(flags & abi.TRAP_INTERRUPT_GATE)
             self._cpu.traps[vector] = Callback(address, masks, flags & abi.TRAP_PRIVILEGE)
+            if vector == abi.DIRECT_TRAP_VECTOR:
+                self._set_direct_gate(address, flags)
             table += 16
+
+    def _set_direct_gate(self, address: int, flags: int) -> None:
+        """The programs' system-call gate leads straight to a kernel at CPL 1.
+
+        Not if it is to mask events, which the processor cannot do: such a gate stays with Xen.
+        """
+        if not self._domain.direct_traps:
+            return
+        direct = not flags & abi.TRAP_INTERRUPT_GATE
+        if direct:
+            self._domain.mappings.set_gate(
+                abi.DIRECT_TRAP_VECTOR, address, flags & abi.TRAP_PRIVILEGE
+            )
+        Deprivileged(self._machine).direct_gate(abi.DIRECT_TRAP_VECTOR if direct else None)
 
     @staticmethod
     def _check_address(address: int) -> None:
@@ -79,6 +96,8 @@ class ProcessorHypercalls:
     def stack_switch(self, segment: int, pointer: int, *_: int) -> int:
         """The stack on which traps from user mode start."""
         self._cpu.kernel_stack = (segment & 0xFFFF | 3, pointer)
+        if self._domain.direct_traps:
+            self._domain.mappings.set_ring1_stack(pointer)
         return 0
 
     # --- segments -----------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ _EXCEPTIONS = counter_table.index("pv.exception_bounced")
 CODE = Segment(abi.FLAT_CODE64, 0, 0xFFFFFFFF, 0x00AFFB00)
 DATA = Segment(abi.FLAT_DATA, 0, 0xFFFFFFFF, 0x00CFF300)
 _RCX, _RSP, _R11 = 1, 4, 11
-_IF, _FIXED = 0x200, 0x2
+IF, _FIXED = 0x200, 0x2
 _CLEARED_ON_ENTRY = 0x100 | 0x4000 | 0x10000 | 0x20000 | 0x40000  # TF NT RF VM AC
 _IOPL_VM = 0x3000 | 0x20000
 _PAGE_FAULT_USER = 4
@@ -53,7 +53,7 @@ class VirtualCpu:
         self._counts = machine.counters.data
         self._memory = memory
         self.shared = shared
-        self.kernel_mode = True
+        self._kernel_mode = True
         self.kernel_root = 0
         self.user_root = 0  # 0: none
         self.kernel_stack = (abi.FLAT_DATA, 0)
@@ -62,10 +62,15 @@ class VirtualCpu:
         self.callbacks: dict[int, Callback] = {}
 
     # --- modes --------------------------------------------------------------------------------------
+    @property
+    def kernel_mode(self) -> bool:
+        """Whether the guest's kernel runs, not a program."""
+        return self._kernel_mode
+
     def toggle_mode(self) -> None:
         """Between kernel and user mode: the other root, without losing global translations, and the other GS."""
         self._counts[_MODE_SWITCHES] += 1
-        self.kernel_mode = not self.kernel_mode
+        self._kernel_mode = not self._kernel_mode
         gs = self._registers.segment("gs")
         self._registers.set_segment("gs", gs._replace(base=self.user_gs_base))
         self.user_gs_base = gs.base
@@ -84,13 +89,7 @@ class VirtualCpu:
         """Have the guest kernel enter `to` as if the trap had happened at `rip`."""
         r = self._registers
         masked = self.shared.masked
-        code, stack_segment = r.segment("cs").selector, r.segment("ss").selector
-        if self.kernel_mode:
-            code &= ~3
-        flags = r.rflags & ~_IF | (0 if masked else _IF)
-        top = (code | masked << 32, flags, int(r.gpr[_RSP]), stack_segment)
-        errors = () if error is None else (error,)
-        frame = (int(r.gpr[_RCX]), int(r.gpr[_R11]), *errors, rip, *top)
+        frame = self._frame(rip, error, masked)
         pointer = self._enter_kernel() - 8 * len(frame) & _MASK
         try:
             self._memory.write(pointer, struct.pack(f"<{len(frame)}Q", *frame))
@@ -100,10 +99,27 @@ class VirtualCpu:
             ) from None
         r.gpr[_RSP] = pointer
         r.rip = to.address
-        self._load_segments(CODE, DATA)
-        r.rflags = r.rflags & ~_CLEARED_ON_ENTRY | _IF
+        self._load_kernel_segments()
+        r.rflags = r.rflags & ~_CLEARED_ON_ENTRY | IF
         if to.masks:
             self.shared.masked = True
+
+    def _frame(self, rip: int, error: int | None, masked: bool) -> tuple[int, ...]:
+        """What the kernel finds on its stack, from the lowest address on."""
+        r = self._registers
+        errors = () if error is None else (error,)
+        return (
+            *(int(r.gpr[_RCX]), int(r.gpr[_R11]), *errors, rip),
+            *(self._shown_code() | masked << 32, r.rflags & ~IF | (0 if masked else IF)),
+            *(int(r.gpr[_RSP]), r.segment("ss").selector),
+        )
+
+    def _shown_code(self) -> int:
+        code = self._registers.segment("cs").selector
+        return code & ~3 if self.kernel_mode else code
+
+    def _load_kernel_segments(self) -> None:
+        self._load_segments(CODE, DATA)
 
     def _load_segments(self, code: Segment, data: Segment) -> None:
         self._registers.set_segment("cs", code)
@@ -164,5 +180,5 @@ class VirtualCpu:
         self._load_segments(
             CODE._replace(selector=code & 0xFFFC | 3), DATA._replace(selector=data & 0xFFFC | 3)
         )
-        r.rflags = rflags & ~_IOPL_VM & 0xFFFFFFFF | _IF | _FIXED
-        self.shared.masked = not rflags & _IF
+        r.rflags = rflags & ~_IOPL_VM & 0xFFFFFFFF | IF | _FIXED
+        self.shared.masked = not rflags & IF

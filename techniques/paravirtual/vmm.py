@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hardware_model import counters as counter_table
+from hardware_model.boot import BOOT_TSS
 from hardware_model.deprivileged import (
     Deprivileged,
     ExceptionTrap,
@@ -18,7 +19,8 @@ from hardware_model.platform import Ends, Platform, new_platform
 from techniques.frames import FrameAllocator
 from techniques.guest import BootImage, GuestImage, LinuxImage
 from techniques.knobs import Knob, Value
-from techniques.paravirtual import abi
+from techniques.paravirtual import abi, xen_mappings
+from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.console_ring import ConsoleRing
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.domain_builder import CONSOLE_PORT, DomainBuilder
@@ -62,12 +64,21 @@ def _nothing() -> None:
     """These devices only stand for the guest's console and shutdown reason."""
 
 
+TRAPS = Knob(
+    "pv.traps",
+    "bounced",
+    ("bounced", "direct"),
+    "whether system calls reach the guest kernel through the hypervisor, as on x86-64 Xen, or by a gate of their own",
+    "direct: as on 32-bit Xen; the kernel, at CPL 1, can read the hypervisor's tables, and programs use INT 80H",
+)
+
+
 class Paravirtual(Technique):
     """A guest kernel ported to Xen's interface, at CPL 3 beside its programs, on page tables that Xen checks."""
 
     name = "pv"
     doc = "the guest kernel is ported to Xen's PV interface: hypercalls, direct paging, event channels"
-    knobs = (BATCHING,)
+    knobs = (BATCHING, TRAPS)
     vmm_bytes = 4 << 20
     ported = True
     compared = ("status", "console", "result")
@@ -79,10 +90,16 @@ class Paravirtual(Technique):
             lambda: machine.now, _nothing, _nothing, Ends(_nothing, _nothing, _nothing)
         )
         frames = FrameAllocator(abi.PAGE, self.vmm_bytes)
-        self.domain = Domain(machine, self.memory, frames)
+        direct = self.settings["pv.traps"] == "direct"
+        self.domain = Domain(machine, self.memory, frames, direct)
         self.hypercalls = Hypercalls(machine, self.domain, self._devices)
         self._privileged = PrivilegedInstructions(machine, self.domain)
         self._page_table_writes = PageTableWrites(machine, self.domain)
+
+    @classmethod
+    def ring1(cls, settings: Mapping[str, Value]) -> bool:
+        """With traps of their own, programs lead to a kernel at CPL 1."""
+        return settings["pv.traps"] == "direct"
 
     @classmethod
     def check(cls, workload: Workload, size: str) -> None:
@@ -102,6 +119,7 @@ class Paravirtual(Technique):
         self.open_console(layout.console)
         builder = DomainBuilder(self.domain, self.memory, layout)
         self.machine.load_state(builder.build())
+        self.machine.registers.set_segment("tr", BOOT_TSS._replace(base=xen_mappings.TSS))
         end = Deprivileged(self.machine).run(self._on_trap, budget)
         reason = self.domain.shutdown_reason
         self._devices.exit_port.status = reason
@@ -115,6 +133,10 @@ class Paravirtual(Technique):
             options = "" if self.settings["pv.batching"] == "multicall" else "nobatch"
             return own_layout(image, pages, options)
         if isinstance(image, LinuxImage):
+            if self.domain.direct_traps:
+                raise GuestError(
+                    "64-bit Linux has no kernel for CPL 1; pv.traps=direct is not for it"
+                )
             return linux_layout(image.kernel, pages)
         raise GuestError("pv boots guests that were ported to it; this is none")
 
@@ -152,19 +174,28 @@ class Paravirtual(Technique):
         self.machine.retire_emulated()
         following = registers.rip + _SYSCALL_BYTES
         if not cpu.kernel_mode:
-            cpu.system_call(following)
+            if self.domain.direct_traps:  # a 32-bit guest's programs have INT 80H only
+                cpu.exception(_INVALID_OPCODE, None)
+            else:
+                cpu.system_call(following)
             return
         number = int(registers.gpr[0]) & 0xFFFFFFFF
         self._counts[_ENTRIES] += 1
         self.hot_exits[(_call_name(number), registers.rip)] += 1
         if number == _IRET:
             self._counts[counter_table.index("hypercall.iret")] += 1
-            cpu.interrupt_return()
+            self._interrupt_return()
             return
         arguments = tuple(int(registers.gpr[r]) for r in _ARGUMENT_REGISTERS)
         registers.gpr[_RCX], registers.gpr[_R11] = following, registers.rflags
         registers.rip = following
         registers.gpr[0] = self.hypercalls.call(number, arguments) & _MASK
+
+    def _interrupt_return(self) -> None:
+        try:
+            self.domain.cpu.interrupt_return()
+        except HypercallError as error:
+            raise GuestError(str(error)) from None
 
     # --- exceptions ---------------------------------------------------------------------------------
     def _exception(self, vector: int, error: int | None, address: int) -> None:

@@ -85,7 +85,7 @@ grow_stack:
 
 # RDI = trap frame, RSI = address: an access that no region allows.
 bad_access:
-    test byte ptr [rdi + FRAME_CS], 3
+    test byte ptr [rdi + FRAME_CS], FROM_USER
     jnz raise_fault
     mov rax, [rdi + FRAME_RIP]
     lea rcx, [rip + user_access_start]

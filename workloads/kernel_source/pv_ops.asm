@@ -39,6 +39,7 @@
 .endm
 
 # --- entry and return -----------------------------------------------------------------------------------
+.set FROM_USER, 3                   # bits of a frame's CS, none of them set if the kernel was interrupted
 # First thing at a trap or interrupt. On the stack: error code if any, RIP, CS, RFLAGS, RSP, SS.
 .macro pv_trap_entry
 .endm

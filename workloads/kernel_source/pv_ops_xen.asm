@@ -44,9 +44,14 @@
 .set IN_SYSCALL, 0x100              # for XEN_IRET: return as SYSRET does
 .set MACHINE_TO_PHYSICAL, 0xffff800000000000
 
-# Xen's flat segments. In frames the kernel's code segment has RPL 0, the user's RPL 3.
+# Xen's flat segments. In frames the kernel's code segment has RPL 0 (or 1: PV_DIRECT), the user's RPL 3.
+.ifdef PV_DIRECT
+.set KERNEL_CODE, 0xe019
+.set KERNEL_DATA, 0xe011
+.else
 .set KERNEL_CODE, 0xe030
 .set KERNEL_DATA, 0xe028
+.endif
 .set USER_CODE, 0xe033
 .set USER_DATA, 0xe02b
 
@@ -107,6 +112,27 @@
 .endm
 
 # --- entry and return -----------------------------------------------------------------------------------
+.ifdef PV_DIRECT
+# The kernel at CPL 1. Frames are the processor's; system calls come by INT 80H, without Xen and unmasked.
+.set FROM_USER, 2
+.macro pv_trap_entry
+.endm
+# The event mask becomes what the frame's IF says. IRET itself leaves IF alone at CPL 1.
+.macro pv_interrupt_return
+    test dword ptr [rsp + (FRAME_RFLAGS - FRAME_RIP)], RFLAGS_IF
+    jz %%return
+    pv_irq_enable
+%%return:
+    iretq
+.endm
+.macro pv_system_call_entry
+    pv_irq_disable
+.endm
+.macro pv_system_call_return
+    pv_interrupt_return
+.endm
+.else
+.set FROM_USER, 3
 # Xen has pushed R11 and RCX too.
 .macro pv_trap_entry
     pop rcx
@@ -129,6 +155,7 @@
 .macro pv_system_call_return
     XEN_RETURN IN_SYSCALL
 .endm
+.endif
 .macro pv_swapgs
 .endm
 .macro pv_set_kernel_stack register

@@ -43,7 +43,7 @@ spurious_stub:                      # no EOI for these (SDM vol. 3A, section 11.
 trap:
     SAVE_REGISTERS
     cld
-    test byte ptr [rsp + FRAME_CS], 3
+    test byte ptr [rsp + FRAME_CS], FROM_USER
     jz .from_kernel
     pv_swapgs
     jmp .dispatch
@@ -55,7 +55,7 @@ trap:
     lea rdx, [rip + trap_handlers]
     call [rdx + rax*8]
 return_from_trap:                   # interrupts are off; also a new process's way to user mode
-    test byte ptr [rsp + FRAME_CS], 3
+    test byte ptr [rsp + FRAME_CS], FROM_USER
     jz return_to_kernel
     mov rdi, rsp
     call prepare_user_mode
@@ -68,7 +68,7 @@ return_to_kernel:
 
 # A user's exception becomes a signal, a kernel's is the end.
 unexpected_exception:
-    test byte ptr [rdi + FRAME_CS], 3
+    test byte ptr [rdi + FRAME_CS], FROM_USER
     jz panic_exception
     mov rsi, [rdi + FRAME_RIP]
     jmp raise_fault

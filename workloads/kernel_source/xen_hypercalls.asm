@@ -29,6 +29,7 @@ xen_set_table_entry:
     mov rsi, [rsp + XEN_SAVED + 16]
     call xen_machine_address
     call xen_enqueue
+.ifndef PV_DIRECT
     mov rdi, [rsp + XEN_SAVED + 8]
     mov rcx, DIRECT_MAP
     sub rdi, rcx
@@ -46,6 +47,7 @@ xen_set_table_entry:
     call xen_machine_address
     call xen_enqueue
 .no_root:
+.endif
     cmp qword ptr [rsp + XEN_SAVED + 16], 0
     jne .at_once
     call xen_issue

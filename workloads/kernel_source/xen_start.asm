@@ -9,6 +9,8 @@
 .set START_COMMAND_LINE, 128
 .set TRAP_RECORD_BYTES, 16
 .set TRAP_MASKS_EVENTS, 4
+.set TRAP_OPEN_TO_USERS, 3
+.set SYSTEM_CALL_VECTOR, 0x80
 .set XEN_SHARED_FLAGS, ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_ACCESSED | ENTRY_DIRTY | ENTRY_NO_EXECUTE
 .set CALLBACK_SYSCALL_MASKS_EVENTS, 0x10002
 
@@ -124,6 +126,12 @@ xen_write_msr:
     je .segment_base
     cmp ecx, IA32_LSTAR
     jne .done
+.ifdef PV_DIRECT
+    mov [rip + xen_system_call_gate + 8], rsi
+    lea rdi, [rip + xen_system_call_gate]
+    HYPERCALL XEN_SET_TRAP_TABLE
+    jmp .done
+.endif
     mov [rip + xen_callback + 8], rsi
     lea rsi, [rip + xen_callback]
     xor edi, edi                    # register
@@ -162,6 +170,14 @@ xen_gate:                           # vector, flags, CS, address; end
     .long 0
     .quad 0
     .quad 0, 0
+.ifdef PV_DIRECT
+xen_system_call_gate:               # INT 80H, open to users, a trap gate: leaves events unmasked
+    .byte SYSTEM_CALL_VECTOR, TRAP_OPEN_TO_USERS
+    .word KERNEL_CODE
+    .long 0
+    .quad 0
+    .quad 0, 0
+.endif
 xen_callback:                       # type and flags, address
     .long CALLBACK_SYSCALL_MASKS_EVENTS
     .long 0
