@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -86,6 +86,18 @@ class Technique(ABC):
     def memory_written(self, gpa: int, size: int) -> None:
         """Something other than the guest's own code has stored `size` bytes at guest-physical `gpa`."""
         return
+
+    def map_device(self, page: int) -> None:
+        """Let the guest reach the device registers in the machine's `page`, at the same guest-physical address."""
+        raise NotImplementedError(f"{self.name} cannot give its guest a device's registers")
+
+    def open_ports(self, first: int, count: int) -> None:
+        """Let the guest reach ports without the VMM, if the processor can tell them from others."""
+        return
+
+    def take_host_vector(self, vector: int, action: Callable[[], None]) -> None:
+        """Call `action` when the machine interrupts the VMM with `vector`."""
+        raise NotImplementedError(f"{self.name} takes no interrupts of devices")
 
     @property
     @abstractmethod

@@ -6,6 +6,8 @@ brings control back to the VMM exactly there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hardware_model import counters as counter_table
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Ends, Platform, new_platform
@@ -34,6 +36,9 @@ class VirtualPlatform:
         self.apic = self.devices.apic
         self._stale = True
         self._armed: int | None = None
+        self.host_vectors: dict[
+            int, Callable[[], None]
+        ] = {}  # of the devices assigned to the guest
 
     def _changed(self) -> None:
         self._stale = True
@@ -62,10 +67,17 @@ class VirtualPlatform:
         self.devices.bus.write(address, size, value)
 
     def host_interrupt(self) -> None:
-        """Take the physical interrupt at the machine's APIC and bring the virtual devices up to date."""
+        """Take the physical interrupt at the machine's APIC: a device's is passed on, the timer's brings the virtual
+        devices up to date.
+        """
         physical = self._machine.platform.apic
-        if physical.acknowledge() is not None:
+        vector = physical.acknowledge()
+        if vector is not None:
             physical.end_of_interrupt()
+        action = self.host_vectors.get(vector or 0)
+        if action is not None:
+            action()
+            return
         self._armed = None
         self.advance()
 
@@ -90,7 +102,8 @@ class VirtualPlatform:
         """The guest is halted: idle until its APIC has an interrupt to deliver. False if none will ever come."""
         while not self.apic.deliverable:
             self.arm()
-            if self._armed is None or not self._machine.idle():
+            nothing_due = self._armed is None and not self.host_vectors
+            if nothing_due or not self._machine.idle():
                 return False
             if not self._machine.running:
                 return True

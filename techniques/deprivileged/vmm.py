@@ -6,7 +6,7 @@ privilege are emulated; everything else goes to the guest through its own IDT, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import ClassVar
 
@@ -117,6 +117,14 @@ class DeprivilegingVmm(Technique):
     def memory_written(self, gpa: int, size: int) -> None:
         """The VMM has stored `size` bytes at guest-physical `gpa` for the guest."""
         self.shadow.pager.guest_table_written(gpa, size)
+
+    def map_device(self, page: int) -> None:
+        """A shadow entry leads to the registers wherever the guest maps them."""
+        self.shadow.pager.pass_device(page >> 12)
+
+    def take_host_vector(self, vector: int, action: Callable[[], None]) -> None:
+        """An assigned device's interrupt."""
+        self.virtual.host_vectors[vector] = action
 
     def run(self, budget: int | None) -> End:
         """Boot the guest and run it."""

@@ -12,7 +12,7 @@ from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.machine import Machine
 from hardware_model.mmu import probe
-from hardware_model.mmu.ept import EptTables
+from hardware_model.mmu.ept import EptEntry, EptTables, MemoryType
 from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
@@ -105,6 +105,11 @@ class HvmEpt(Hvm):
         page = gpa & -self._page
         self._tables.map(page, self.memory.base + page, self._page, page_size=self._page)
         self.machine.counters[_FILLED] += 1
+
+    def map_device(self, page: int) -> None:
+        """An uncached EPT entry leads to the registers."""
+        permissions = int(EptEntry.R | EptEntry.W)
+        self._tables.map(page, page, 0x1000, permissions, memory_type=MemoryType.UC)
 
     def guest_cr(self, number: int) -> int:
         """The real register where the guest owns the bit, the read shadow elsewhere."""

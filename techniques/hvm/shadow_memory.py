@@ -117,6 +117,10 @@ class HvmShadow(Hvm):
         """INVLPG by the guest."""
         self.pager.on_invlpg(linear)
 
+    def map_device(self, page: int) -> None:
+        """A shadow entry leads to the registers wherever the guest maps them."""
+        self.pager.pass_device(page >> 12)
+
     def guest_cr(self, number: int) -> int:
         """The registers as the guest wrote them."""
         return self._cr[number]

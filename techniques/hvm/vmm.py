@@ -28,6 +28,7 @@ from techniques.virtual_platform import VirtualPlatform
 
 MIB = 1 << 20
 VMCS_PAGE, MSR_BITMAPS, VIRTUAL_APIC, FIRST_FRAME = 0x1000, 0x2000, 0x3000, 0x10000
+IO_BITMAPS = 0x4000
 GENERAL_PROTECTION, INVALID_OPCODE = 13, 6
 EFER = 0xC0000080
 _REASON_NAMES = {int(reason): reason.name.lower() for reason in Reason}
@@ -56,6 +57,7 @@ class Hvm(Technique):
         self.emulator = Emulator(
             machine, self.memory, self.virtual, self.translate, self.table_written
         )
+        self._open_ports: set[int] = set()
         self._handlers: dict[int, Callable[[Hvm], None]] = exit_handlers.HANDLERS
 
     @classmethod
@@ -81,6 +83,14 @@ class Hvm(Technique):
 
     def table_written(self, gpa: int, size: int) -> None:
         """The emulator stored to guest memory."""
+
+    def take_host_vector(self, vector: int, action: Callable[[], None]) -> None:
+        """An assigned device's interrupt."""
+        self.virtual.host_vectors[vector] = action
+
+    def open_ports(self, first: int, count: int) -> None:
+        """No exits for these ports."""
+        self._open_ports |= set(range(first, first + count))
 
     def memory_written(self, gpa: int, size: int) -> None:
         """A device model stored to guest memory."""
@@ -125,12 +135,24 @@ class Hvm(Technique):
         return self.vmx.launch(self.on_exit, budget)
 
     def _common_controls(self) -> Primary:
-        chosen = Primary.HLT_EXITING | Primary.UNCONDITIONAL_IO_EXITING | Primary.USE_MSR_BITMAPS
+        chosen = Primary.HLT_EXITING | Primary.USE_MSR_BITMAPS | self._io_exiting()
         self._set_msr_bitmaps()
         if self.tpr_shadow:
             self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, VIRTUAL_APIC)
             return chosen | Primary.USE_TPR_SHADOW
         return chosen | Primary.CR8_LOAD_EXITING | Primary.CR8_STORE_EXITING
+
+    def _io_exiting(self) -> Primary:
+        """All ports exit, or all but those of assigned devices."""
+        if not self._open_ports:
+            return Primary.UNCONDITIONAL_IO_EXITING
+        bits = bytearray(b"\xff" * 8192)
+        for port in self._open_ports:
+            bits[port >> 3] &= ~(1 << (port & 7))
+        self.machine.memory.write(IO_BITMAPS, bytes(bits))
+        self.vmx.write(Field.IO_BITMAP_A, IO_BITMAPS)
+        self.vmx.write(Field.IO_BITMAP_B, IO_BITMAPS + 0x1000)
+        return Primary.USE_IO_BITMAPS
 
     def _set_msr_bitmaps(self) -> None:
         bits = bytearray(b"\xff" * 4096)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from techniques.io_models import emulated, paravirtual
+from techniques.io_models import emulated, paravirtual, passthrough
 from techniques.technique import Skipped, Technique
 
 if TYPE_CHECKING:
     from workloads import Workload
 
 EMULATED, PARAVIRTUAL, PASSTHROUGH = "emulated", "paravirtual", "passthrough"
-NAMES = (EMULATED, PARAVIRTUAL)
+NAMES = (EMULATED, PARAVIRTUAL, PASSTHROUGH)
 _NATIVE = "native"
 
 
@@ -34,6 +34,11 @@ def _why_not(kind: type[Technique], io: str, *, devices: bool) -> str:
     return ""
 
 
+def machine_bytes(io: str) -> int:
+    """Machine memory behind the guest's that the VMM needs for the I/O model."""
+    return passthrough.FRAME_BYTES if io == PASSTHROUGH else 0
+
+
 def connect(guest: Technique, io: str) -> None:
     """Give the guest its devices; to be called once, before it runs."""
     if guest.name == _NATIVE or guest.ported:
@@ -41,4 +46,8 @@ def connect(guest: Technique, io: str) -> None:
     _CONNECT[io](guest)
 
 
-_CONNECT = {EMULATED: emulated.connect, PARAVIRTUAL: paravirtual.connect}
+_CONNECT = {
+    EMULATED: emulated.connect,
+    PARAVIRTUAL: paravirtual.connect,
+    PASSTHROUGH: passthrough.connect,
+}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from techniques.shadow.entry_bits import FRAME, KEEP, NX, PS, RW, A, D, P
 from techniques.shadow.shadow_page import ShadowPage
 from techniques.shadow.table_index import TableIndex
 
 
 class Derivation:
-    """Derives shadow entries from guest entries; the guest's RAM has `size` bytes at `base`."""
+    """Derives shadow entries from guest entries.
 
-    def __init__(self, index: TableIndex, base: int, size: int) -> None:
+    The guest's RAM has `size` bytes at `base`; frames in `devices` are device registers that it reaches directly.
+    """
+
+    def __init__(self, index: TableIndex, base: int, size: int, devices: Set[int]) -> None:
         self._index = index
         self._base = base
         self._size = size
+        self._devices = devices
 
     def leaf(self, page: ShadowPage, entry: int) -> int:
         """The shadow of leaf `entry` of the table that `page` shadows; 0 if it must not be present.
@@ -26,7 +32,8 @@ class Derivation:
         level, mode = page.level, page.mode
         reserved = mode.reserved_table if level == 1 else mode.reserved_large
         frame = entry & FRAME & -(1 << 12 + 9 * (level - 1))
-        if entry & reserved[level] or frame >= self._size:
+        device = level == 1 and frame >> 12 in self._devices
+        if entry & reserved[level] or (frame >= self._size and not device):
             return 0
         rights = self.leaf_rights(page, entry)
         if rights & RW and level == 1 and self._index.traced(frame >> 12):
@@ -40,7 +47,8 @@ class Derivation:
 
     def shadow_leaf(self, gfn: int, level: int, rights: int) -> int:
         """A leaf shadow entry of `level` that maps guest frames from `gfn` with `rights`."""
-        entry = self._base + (gfn << 12) | P | A | rights
+        base = 0 if gfn in self._devices else self._base
+        entry = base + (gfn << 12) | P | A | rights
         if rights & RW:
             entry |= D
         return entry if level == 1 else entry | PS

@@ -71,8 +71,9 @@ class ShadowPager:
         self._size = guest.size
         self._limits = limits
         self._reserved = reserved
+        self._devices: set[int] = set()
         self._policy: Policy = POLICIES[policy](
-            Resources(guest, machine, frames, self._flushes, self._counts, reserved)
+            Resources(guest, machine, frames, self._flushes, self._counts, reserved, self._devices)
         )
         self._paging = GuestPaging(0, 0, 0, 0)
 
@@ -152,7 +153,8 @@ class ShadowPager:
             counts[counted.PF_GUEST] += 1
             self._forget(va)
             return GuestFault(found, va)
-        if found.gpa >= self._size:
+        device = found.level == 1 and found.gpa >> 12 in self._devices
+        if found.gpa >= self._size and not device:
             counts[counted.PF_MMIO] += 1
             self._forget(va)
             return DeviceAccess(found.gpa)
@@ -207,6 +209,13 @@ class ShadowPager:
         """
         self._policy.table_written(gpa, size)
         self._flushes.finish()
+
+    def pass_device(self, gfn: int) -> None:
+        """Let the guest reach the device registers in machine frame `gfn`, at the guest frame of the same number.
+
+        Where the guest maps them by a large page, accesses remain `DeviceAccess`.
+        """
+        self._devices.add(gfn)
 
     def watch(self, gfn: int) -> None:
         """Write-protect guest frame `gfn`: writes become `EmulateWrite`. Policies trace and unsync."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from techniques.shadow.counts import Counts
@@ -22,6 +22,9 @@ class Resources:
     flushes: Flushes
     counts: Counts
     reserved: Mapping[int, int]
+    devices: Set[
+        int
+    ]  # guest frames of device registers that the guest reaches directly, at the same machine frames
 
     @property
     def base(self) -> int:

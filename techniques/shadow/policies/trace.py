@@ -42,7 +42,9 @@ class Trace(Policy, PageSource):
         self.cache = resources.new_cache(self.tables)
         self.cache.forget = self._forget_page
         self.index = TableIndex(resources.guest, resources.base)
-        self.derivation = Derivation(self.index, resources.base, resources.guest.size)
+        self.derivation = Derivation(
+            self.index, resources.base, resources.guest.size, resources.devices
+        )
         self._filler = Filler(self, self.tables, self.index, self.derivation)
         self._writes = TableWrites(
             resources.guest,

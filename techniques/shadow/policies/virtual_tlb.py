@@ -32,7 +32,9 @@ class VirtualTlb(Policy):
         self._tables = resources.new_tables()
         self._cache = resources.new_cache(self._tables)
         self._index = TableIndex(resources.guest, resources.base)
-        self._derivation = Derivation(self._index, resources.base, resources.guest.size)
+        self._derivation = Derivation(
+            self._index, resources.base, resources.guest.size, resources.devices
+        )
         self._root: ShadowPage | None = None
         self._mode: PagingMode
 

@@ -1,0 +1,139 @@
+"""Assigned devices: the guest drives the real ones, and the VMM sees configuration accesses and interrupts only."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+import techniques
+import workloads
+from hardware_model import counters as counter_table
+from hardware_model.devices.dma import DmaBlocked
+from hardware_model.machine import Machine
+from hardware_model.vtd.fault_reasons import FaultReason
+from techniques import io_models
+from techniques.io_models.passthrough import connect
+from techniques.knobs import resolve
+from techniques.runner import guest_image
+
+VTX = ("hvm-ept", "hvm-shadow")
+VMMS = (*VTX, "bt", "trap-and-emulate")
+IO = [w.name for w in workloads.all() if w.family == "io"]
+
+
+@cache
+def run(technique, name, io="passthrough"):
+    return techniques.run_guest(technique, workloads.find(name), "small", io=io)
+
+
+@pytest.mark.parametrize("name", IO)
+@pytest.mark.parametrize("technique", VMMS)
+def test_the_guest_ends_as_natively(technique, name):
+    native, assigned = run("native", name, "emulated"), run(technique, name)
+    assert assigned.status == "ok", assigned.reason
+    assert assigned.outcome_parts == native.outcome_parts
+    assert assigned.instructions == native.instructions
+
+
+@pytest.mark.parametrize("name", IO)
+@pytest.mark.parametrize("technique", VMMS)
+def test_devices_move_the_same_data_as_natively_and_the_vmm_none(technique, name):
+    native, assigned = (
+        run("native", name, "emulated").counters_roi,
+        run(technique, name).counters_roi,
+    )
+    for kind in ("dma.read", "dma.write", "dma.bytes_read", "dma.bytes_written", "io.interrupt"):
+        assert assigned.get(kind, 0) == native.get(kind, 0)
+    assert assigned.get("vmm.bytes_copied", 0) == 0
+
+
+@pytest.mark.parametrize("name", IO)
+@pytest.mark.parametrize("technique", VTX)
+def test_under_vtx_only_interrupts_bring_the_vmm_in(technique, name):
+    """For each interrupt: the device's exit, unless HLT's came first, and the end of the interrupt."""
+    found = run(technique, name).counters_roi
+    interrupts = found.get("io.interrupt", 0)
+    woken = found.get("exit.external_interrupt", 0) + found.get("exit.hlt", 0)
+    assert found.get("exits", 0) == woken + interrupts
+    assert woken == interrupts == found.get("device.mmio", 0) == found.get("injection.interrupt", 0)
+    assert found.get("device.port", 0) == 0
+
+
+@pytest.mark.parametrize("technique", VMMS)
+def test_doorbells_are_free_of_the_vmm(technique):
+    found = run(technique, "io/doorbells").counters_roi
+    assert found["io.doorbell"] == found["mmio.write"] == 500
+    assert found.get("exits", 0) == found.get("traps", 0) == 0
+
+
+def test_exits_per_frame_and_request_fall_from_model_to_model():
+    exits = {
+        io: (
+            run("hvm-ept", "io/disk-read", io).counters_roi["exits"],
+            run("hvm-ept", "io/network-receive@64", io).counters_roi["exits"],
+            run("hvm-ept", "io/network-transmit@unbatched", io).counters_roi["exits"],
+        )
+        for io in io_models.NAMES
+    }
+    assert exits["emulated"] == (12 * 32, 33, 172)
+    assert exits["paravirtual"] == (3 * 32, 11, 16)
+    assert exits["passthrough"] == (2 * 32, 10, 12)
+
+
+@pytest.mark.parametrize("technique", ["bt", "trap-and-emulate"])
+def test_without_io_bitmaps_each_port_access_of_the_disk_still_traps(technique):
+    found = run(technique, "io/disk-read").counters_roi
+    assert found["device.port"] == found["port.in"] + found["port.out"] == 320
+
+
+@pytest.fixture
+def assigned():
+    kind = techniques.find("hvm-ept")
+    image = guest_image(workloads.find("io/doorbells"), "small")
+    memory = kind.vmm_bytes + image.ram_bytes + io_models.machine_bytes("passthrough")
+    guest = kind(Machine(memory), image, resolve(kind.name, kind.knobs, {}))
+    connect(guest)
+    return guest
+
+
+def test_an_assigned_device_reaches_its_guest_and_nothing_else(assigned):
+    machine, card = assigned.machine, assigned.machine.peripherals.card
+    machine.dma.write(card.source_id, 0x5000, b"frame")
+    assert assigned.memory.read(0x5000, 5) == b"frame"
+    with pytest.raises(DmaBlocked):
+        machine.dma.write(card.source_id, assigned.memory.size, b"x")
+    counted = counter_table.as_dict(machine.counters)
+    assert counted[f"vtd.fault.{FaultReason.WRITE_DENIED.name.lower()}"] == 1
+    assert counted["dma.blocked"] == 1
+
+
+def test_an_assigned_device_cannot_raise_vectors_of_its_own_choice(assigned):
+    machine, card = assigned.machine, assigned.machine.peripherals.card
+    with pytest.raises(DmaBlocked):
+        machine.dma.message(card.source_id, 0xFEE00000, 0xEF)
+    assert not machine.platform.apic.deliverable
+
+
+def test_a_device_cannot_use_the_entry_of_another(assigned):
+    machine, disk, card = (
+        assigned.machine,
+        assigned.machine.peripherals.disk,
+        assigned.machine.peripherals.card,
+    )
+    bus = assigned.platform.bus
+    bus.write_port(0xCF8, 4, 1 << 31 | disk.slot << 11 | 4)
+    bus.write_port(0xCFC, 4, 7)
+    address = disk.configuration.read(disk.msi.offset + 4, 4)
+    machine.dma.message(disk.source_id, address, 0)
+    assert machine.platform.apic.deliverable
+    with pytest.raises(DmaBlocked):
+        machine.dma.message(card.source_id, address, 0)
+
+
+def test_base_address_registers_can_be_sized_and_do_not_move(assigned):
+    bus, card = assigned.platform.bus, assigned.machine.peripherals.card
+    bus.write_port(0xCF8, 4, 1 << 31 | card.slot << 11 | 0x10)
+    bus.write_port(0xCFC, 4, 0xFFFFFFFF)
+    assert bus.read_port(0xCFC, 4) == 0xFFFE0000
+    assert card.configuration.read(0x10, 4) == 0xFE000000
