@@ -99,6 +99,10 @@ COSTS: tuple[Cost, ...] = (
                 "preparing an event for injection",
             ),
             "vmm.window": ("inject.window", "asking for an interrupt window"),
+            "vmm.world_switch": (
+                "world.switch",
+                "saving one VM's whole processor state and loading another's",
+            ),
             "vmm.reflect": ("trap.reflected", "building an exception frame for the guest kernel"),
         },
     ),

@@ -155,6 +155,7 @@ _VMM = _group(
         "device.port": "port accesses served by the VMM's device models",
         "device.mmio": "register accesses served by the VMM's device models",
         "inject.window": "interrupt-window requests by the VMM",
+        "world.switch": "times that a VM was given the processor, of several on the machine",
     },
 )
 

@@ -83,15 +83,18 @@ class Deprivileged:
         """
         self._words[W.DIRECT_GATE] = 0 if vector is None else vector + 1
 
-    def run(self, handler: TrapHandler, budget: int | None = None) -> End:
-        """Run the guest from the registers' state; `handler` is called at every trap until the run ends."""
+    def run(self, handler: TrapHandler, budget: int | None = None, pause: int | None = None) -> End:
+        """Run the guest from the registers' state; `handler` is called at every trap until the run ends.
+
+        `budget` and `pause` as in `Machine.run`.
+        """
 
         def on_exit() -> int:
             handler(self.trap())
             return 0
 
         self.machine.on_exit = on_exit
-        return self.machine.run(Mode.DEPRIVILEGED, budget)
+        return self.machine.run(Mode.DEPRIVILEGED, budget, pause)
 
     def trap(self) -> Trap:
         """The trap that the processor has just taken, counted."""

@@ -6,6 +6,7 @@ It knows no VMM. A VMM takes part through `vmx` (VM exits) or `deprivileged` (it
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -23,7 +24,7 @@ from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
 from hardware_model.peripherals import attach_peripherals
-from hardware_model.platform import Ends, new_platform
+from hardware_model.platform import Ends, Platform, new_platform
 from hardware_model.profile import Profile
 from hardware_model.vtd import unit as vtd
 
@@ -42,6 +43,16 @@ class End(Enum):
     TRIPLE_FAULT = "the guest triple-faulted"
     HALTED = "the guest halted with nothing left to wake it"
     BUDGET = "the guest used up its instruction budget"
+    PAUSED = "the guest's slice of time is over"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Machine memory from `base` to `end` that one VMM and its guest have; `number` tells VMMs on one machine apart."""
+
+    base: int
+    end: int
+    number: int = 0
 
 
 class MachineError(Exception):
@@ -64,24 +75,15 @@ class Machine:
         self.words = self.engine.words
         self.registers = self.engine.registers
         self.memory = MachineMemory(self.engine)
-        self.platform = new_platform(
-            lambda: self.now,
-            self._interrupt_changed,
-            self._timer_expired,
-            Ends(
-                lambda: self.end(End.EXITED),
-                lambda: self.end(End.RESET),
-                lambda: self.end(End.POWERED_OFF),
-            ),
-        )
+        self.platform = self.new_platform()
+        self.partition = Partition(0, ram_bytes)
         self.remapping = vtd.RemappingUnit(self.memory, self.counters, self._message_arrived)
-        self.platform.bus.attach_registers(vtd.BASE, vtd.SIZE, self.remapping)
-        self.platform.further.append(self.remapping)
+        self.place_remapping_unit(self.platform)
         self.dma = CountedPath(self.remapping, self.counters)
         self.processor = Processor(self.engine, self.platform.bus)
         self.profile = Profile(self.engine)
         self.on_marker: Callable[[int], None] = lambda immediate: None
-        self._budget = NO_DEADLINE
+        self._budget = self._pause = NO_DEADLINE
         self._end: End | None = None
         self.on_exit: Callable[[], int] | None = (
             None  # VM exits and traps, set by the VMM in charge
@@ -99,6 +101,24 @@ class Machine:
             Event.FETCH_AHEAD: self.processor.fetch_ahead,
         }
         self.peripherals = attach_peripherals(self.platform, self.dma, self.counters)
+
+    def new_platform(self) -> Platform:
+        """Physical devices that time and interrupt this machine's processor."""
+        return new_platform(
+            lambda: self.now,
+            self._interrupt_changed,
+            self._timer_expired,
+            Ends(
+                lambda: self.end(End.EXITED),
+                lambda: self.end(End.RESET),
+                lambda: self.end(End.POWERED_OFF),
+            ),
+        )
+
+    def place_remapping_unit(self, platform: Platform) -> None:
+        """Give `platform` the unit's registers."""
+        platform.bus.attach_registers(vtd.BASE, vtd.SIZE, self.remapping)
+        platform.further.append(self.remapping)
 
     @property
     def now(self) -> int:
@@ -140,9 +160,13 @@ class Machine:
         """False once the run has been ended."""
         return self._end is None
 
-    def run(self, mode: Mode, budget: int | None = None) -> End:
-        """Execute from the registers' state until the run ends; `budget` limits virtual time units spent."""
+    def run(self, mode: Mode, budget: int | None = None, pause: int | None = None) -> End:
+        """Execute from the registers' state until the run ends; `budget` limits virtual time units spent.
+
+        The run ends as paused at virtual time `pause`, but never while the guest is halted.
+        """
         self._budget = NO_DEADLINE if budget is None else self.now + budget
+        self._pause = NO_DEADLINE if pause is None else pause
         self._end = None
         self.words[W.MODE] = mode
         self.set_deadline()
@@ -206,21 +230,29 @@ class Machine:
 
     def set_deadline(self) -> None:
         """Tell the native layer when the next platform event is due."""
-        self.words[W.DEADLINE] = min(self._next_event(), self._budget)
+        self.words[W.DEADLINE] = min(self._next_event(), self._budget, self._pause)
 
     def _next_event(self) -> int:
         event = self.platform.next_event()
         return NO_DEADLINE if event is None else event
 
     def _tick(self) -> int:
+        self._events_due()
+        if self._end is None and self.now >= self._pause:
+            self._stop(End.PAUSED)
+        return 0
+
+    def _events_due(self) -> None:
         self._pull_task_priority()
         self.platform.advance()
         if self.now >= self._budget:
-            self.end(End.BUDGET)
-            self.words[W.DEADLINE] = NO_DEADLINE
-            return 0
-        self.set_deadline()
-        return 0
+            self._stop(End.BUDGET)
+        else:
+            self.set_deadline()
+
+    def _stop(self, reason: End) -> None:
+        self.end(reason)
+        self.words[W.DEADLINE] = NO_DEADLINE
 
     def _interrupt_changed(self) -> None:
         apic = self.platform.apic
@@ -264,11 +296,10 @@ class Machine:
         while not self.words[W.IRQ_LINE]:
             if self._next_event() == NO_DEADLINE:
                 return False
-            self.set_deadline()
-            deadline = int(self.words[W.DEADLINE])
+            deadline = min(self._next_event(), self._budget)
             self.words[W.IDLE] += max(deadline - self.now, 0)
             self.words[W.CLOCK] = max(deadline, self.now)
-            self._tick()
+            self._events_due()
             if self._end is not None:
                 return True
         return True

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from hardware_model import counters as counter_table
 from hardware_model.executor import words as W
@@ -32,52 +34,70 @@ def _classes(code: bytes) -> np.ndarray:
     return np.array(classify(code), np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One guest's share of a machine: its `events` counted, its native `words`, and its part of machine memory."""
+
+    events: counter_table.CounterArray
+    words: npt.NDArray[np.uint64]
+    base: int
+    end: int
+
+
 class Profile:
     """Instruction counts of everything executed so far, as counters."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def counters(self) -> counter_table.CounterArray:
-        """The machine's counters with the block profile's share added (a copy)."""
+    def counters(self, share: Share | None = None) -> counter_table.CounterArray:
+        """The machine's counters with the block profile's part added (a copy); with `share`, one guest's."""
         engine = self._engine
-        values = engine.counters.copy()
-        clock, idle = int(engine.words[W.CLOCK]), int(engine.words[W.IDLE])
+        share = share or Share(engine.counters, engine.words, 0, engine.ram_bytes)
+        words, values = share.words, share.events.copy()
+        clock, idle = int(words[W.CLOCK]), int(words[W.IDLE])
         values[_INSTRUCTIONS] = clock - idle
         values[_IDLE] = idle
-        values[_EMULATED] = engine.words[W.COMPLETED]
+        values[_EMULATED] = words[W.COMPLETED]
         used = int(engine.words[W.SLOT_COUNT])
         slots = engine.slots[:used]
-        values[_BLOCKS] = slots[:, _RUNS].sum()
-        for position in map(int, np.nonzero(slots[:, _RUNS])[0]):
-            self._add(values, position, slice(None), int(slots[position, _RUNS]))
+        own = (slots[:, _MACHINE] >= share.base) & (slots[:, _MACHINE] < share.end)
+        values[_BLOCKS] = slots[own, _RUNS].sum()
+        for position in map(int, np.nonzero(own & (slots[:, _RUNS] != 0))[0]):
+            self._add(values, words, position, slice(None), int(slots[position, _RUNS]))
         for key, times in engine.corrections[engine.corrections[:, 0] != 0]:
             position, rest = divmod(int(key) - 1, 1 << 11)
+            if not own[position]:
+                continue
             completed, index = divmod(rest, 1 << 10)
             if completed:
-                self._add(values, position, slice(index, index + 1), int(times))
+                self._add(values, words, position, slice(index, index + 1), int(times))
             else:
-                self._add(values, position, slice(index, None), -int(times))
-        if engine.words[W.TIME_MAP_BYTES]:
+                self._add(values, words, position, slice(index, None), -int(times))
+        if words[W.TIME_MAP_BYTES]:
             elsewhere = values[_EMULATED] + values[_USER]
             values[_RETIRED_IN_CACHE] = values[_INSTRUCTIONS] - elsewhere
         return values
 
     def _add(
-        self, values: counter_table.CounterArray, position: int, part: slice, times: int
+        self,
+        values: counter_table.CounterArray,
+        words: npt.NDArray[np.uint64],
+        position: int,
+        part: slice,
+        times: int,
     ) -> None:
         classes = self._block_classes(position)[part]
         signed = values.view(np.int64)
         np.add.at(signed, _FIRST_CLASS + classes, times)
         if int(self._engine.slots[position, _FLAGS]) & _CPL == _CPL:
             signed[_USER] += times * len(classes)
-        if self._is_in_cache(position):
+        if self._is_in_cache(words, position):
             signed[_IN_CACHE] += times * len(classes)
             signed[_LOOKUPS] += times * int((classes == _INDIRECT_JUMP).sum())
 
-    def _is_in_cache(self, position: int) -> bool:
+    def _is_in_cache(self, words: npt.NDArray[np.uint64], position: int) -> bool:
         """Whether the block lies in a binary translator's code region."""
-        words = self._engine.words
         offset = int(self._engine.slots[position, _MACHINE]) - int(words[W.TIME_MAP_BASE])
         return 0 <= offset < int(words[W.TIME_MAP_BYTES])
 

@@ -17,7 +17,7 @@ from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.machine import Machine
 
-_CPU_STATE_BYTES = (
+CPU_STATE_BYTES = (
     0x15C0  # of the engine's CPU state: registers, flags, segments, MSRs, x87 and SSE; no pointers
 )
 _FIRST_VALUE = W.CLOCK  # the words before hold addresses of this process
@@ -46,7 +46,7 @@ class Snapshot:
 
 
 def _processor(machine: Machine) -> ctypes.Array[ctypes.c_char]:
-    return (ctypes.c_char * _CPU_STATE_BYTES).from_address(machine.engine.cpu + L.ENV)
+    return (ctypes.c_char * CPU_STATE_BYTES).from_address(machine.engine.cpu + L.ENV)
 
 
 def save(machine: Machine) -> Snapshot:
@@ -80,7 +80,7 @@ def restore(machine: Machine, snapshot: Snapshot) -> None:
     pages = engine.ram64.reshape(-1, 512)
     pages[:] = 0
     pages[snapshot.frames] = snapshot.memory
-    ctypes.memmove(_processor(machine), snapshot.processor, _CPU_STATE_BYTES)
+    ctypes.memmove(_processor(machine), snapshot.processor, CPU_STATE_BYTES)
     engine.fetched[:] = snapshot.fetched
     words[_FIRST_VALUE:] = snapshot.words
     for word in _BLOCK_WORDS:

@@ -19,10 +19,13 @@ class Native(Technique):
         """The physical devices."""
         return self.machine.platform
 
-    def run(self, budget: int | None) -> End:
-        """Start at the image's entry."""
+    def start(self) -> None:
+        """Stand at the image's entry."""
         self.machine.load_state(self.boot())
-        return self.machine.run(Mode.BARE, budget)
+
+    def resume(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Run on the bare machine."""
+        return self.machine.run(Mode.BARE, budget, pause)
 
     def guest_registers(self) -> GuestRegisters:
         """The processor's registers."""

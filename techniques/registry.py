@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from techniques.knobs import Knob
+from techniques.several.beside import BESIDE
 from techniques.technique import Technique
+
+NATIVE = "native"
 
 
 class UnknownTechnique(ValueError):
@@ -42,5 +45,6 @@ def find(name: str) -> type[Technique]:
 
 
 def knobs(name: str) -> dict[str, Knob]:
-    """The knobs of a technique by name."""
-    return {knob.name: knob for knob in find(name).knobs}
+    """The knobs of a technique by name: its own, and for VMMs that of what else runs on the machine."""
+    own = find(name).knobs
+    return {knob.name: knob for knob in (own if name == NATIVE else (*own, BESIDE))}

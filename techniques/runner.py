@@ -13,29 +13,21 @@ import numpy as np
 from hardware_model import counters as counter_table
 from hardware_model import presets
 from hardware_model.boot import KERNEL_BASE
-from hardware_model.cpu.device_access import UnsupportedAccess
-from hardware_model.machine import End, Machine, MachineError
+from hardware_model.machine import End, Machine
 from hardware_model.mmu.geometry import TlbGeometry
-from hardware_model.mmu.tables import TableError
 from techniques import io_models
 from techniques.guest import GuestImage
+from techniques.guest_errors import GUEST_ERRORS
 from techniques.knobs import Value, resolve
+from techniques.region_of_interest import RegionOfInterest
 from techniques.registry import find
-from techniques.shadow import ShadowError
-from techniques.technique import GuestError, Technique
+from techniques.registry import knobs as declared_knobs
+from techniques.several.beside import BESIDE, neighbours
+from techniques.technique import Technique
 
 if TYPE_CHECKING:
     from workloads import Workload
 
-_GUEST_ERRORS = (
-    GuestError,
-    MachineError,
-    ShadowError,
-    TableError,
-    UnsupportedAccess,
-    IndexError,
-)
-ROI_BEGIN, ROI_END = 0x7B900001, 0x7B900002
 DEFAULT_BUDGET = 2_000_000_000
 MIB = 1 << 20
 HOTTEST = 50
@@ -57,29 +49,8 @@ class Outcome:
     console: bytes
     hot_exits: list[tuple[str, int, str, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-class RegionOfInterest:
-    """Sums counters over the spans between the region markers."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-        self._begin: counter_table.CounterArray | None = None
-        self._sum: counter_table.CounterArray | None = None
-        machine.on_marker = self._marker
-
-    def _marker(self, immediate: int) -> None:
-        now = self._machine.profile.counters()
-        if immediate == ROI_BEGIN:
-            self._begin = now
-        elif immediate == ROI_END and self._begin is not None:
-            span = now - self._begin
-            self._sum = span if self._sum is None else self._sum + span
-            self._begin = None
-
-    def counters(self, total: counter_table.CounterArray) -> counter_table.CounterArray:
-        """Counters of the region; those of the whole run if it has none."""
-        return total if self._sum is None else self._sum
+    counters_elsewhere: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Counters of further scopes: the whole machine's, and those of each VM beside this one."""
 
 
 def run_guest(
@@ -99,9 +70,16 @@ def run_guest(
     ends in an Outcome.
     """
     kind = find(technique)
-    settings = resolve(technique, kind.knobs, knobs or {})
+    settings = resolve(technique, tuple(declared_knobs(technique).values()), knobs or {})
     kind.check(workload, size)
     io_models.check(kind, workload, io)
+    beside = neighbours(str(settings.pop(BESIDE.name, "")))
+    if beside:
+        from techniques.several import shared_machine  # which runs its VMs by this module's means
+
+        return shared_machine.run(
+            technique, workload, size, io, settings, beside, _geometry(geometry), budget
+        )
     image = guest_image(workload, size, ported=kind.ported, ring1=kind.ring1(settings))
     memory = kind.vmm_bytes + image.ram_bytes + io_models.machine_bytes(io)
     machine = Machine(memory, _geometry(geometry))
@@ -110,10 +88,11 @@ def run_guest(
     region = RegionOfInterest(machine)
     try:
         end = guest.run(budget or workload.budget or DEFAULT_BUDGET)
-        status, reason = _verdict(end, guest)
-    except _GUEST_ERRORS as error:
+        status, reason = verdict(end, guest)
+    except GUEST_ERRORS as error:
         status, reason = "failed", str(error)
-    outcome = _outcome(guest, region, status, reason)
+    total = machine.profile.counters()
+    outcome = outcome_of(guest, status, reason, region.counters(total), total)
     if then is not None:
         then(guest)
     return outcome
@@ -132,7 +111,8 @@ def guest_image(
     return GuestImage(image.code, workload.parameters(size), image.symbols, workload.ram_mib * MIB)
 
 
-def _verdict(end: End, guest: Technique) -> tuple[str, str]:
+def verdict(end: End, guest: Technique) -> tuple[str, str]:
+    """Status and reason of a guest that ended so."""
     status = guest.platform.exit_port.status
     where = f"at RIP {guest.guest_registers().rip:#x}"
     if end is not End.EXITED:
@@ -142,9 +122,14 @@ def _verdict(end: End, guest: Technique) -> tuple[str, str]:
     return "ok", ""
 
 
-def _outcome(guest: Technique, region: RegionOfInterest, status: str, reason: str) -> Outcome:
-    machine = guest.machine
-    total = machine.profile.counters()
+def outcome_of(
+    guest: Technique,
+    status: str,
+    reason: str,
+    roi: counter_table.CounterArray,
+    total: counter_table.CounterArray,
+) -> Outcome:
+    """What became of a guest, whose context is on the processor."""
     parts = outcome_parts(guest)
     return Outcome(
         status=status,
@@ -154,9 +139,9 @@ def _outcome(guest: Technique, region: RegionOfInterest, status: str, reason: st
             "\n".join(f"{k}={v}" for k, v in sorted(parts.items())).encode()
         ).hexdigest(),
         outcome_parts=parts,
-        counters_roi=counter_table.as_dict(region.counters(total)),
+        counters_roi=counter_table.as_dict(roi),
         counters_total=counter_table.as_dict(total),
-        instructions=machine.instructions,
+        instructions=guest.machine.instructions,
         console=bytes(guest.platform.uart.output),
         hot_exits=_hottest(guest),
     )

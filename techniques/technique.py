@@ -48,9 +48,10 @@ class Technique(ABC):
     """One VMM with one guest on `machine`.
 
     Class attributes: `name`; `doc`, one sentence; `knobs`; `vmm_bytes`, machine memory that the VMM needs for itself
-    (its guest's memory lies behind it); `ported`, whether the guest kernel is the one ported to Xen's interface;
-    `compared`, the parts of the outcome that must equal the native ones. A ported guest is another binary, and one
-    whose I/O model shows it other devices runs other drivers: their memory and registers are their own.
+    (from the `base` of the machine's current partition on; its guest's memory lies behind it); `ported`, whether the
+    guest kernel is the one ported to Xen's interface; `compared`, the parts of the outcome that must equal the native
+    ones. A ported guest is another binary, and one whose I/O model shows it other devices runs other drivers: their
+    memory and registers are their own.
     """
 
     name: ClassVar[str]
@@ -64,7 +65,8 @@ class Technique(ABC):
         self.machine = machine
         self.image = image
         self.settings = knobs
-        self.memory = GuestMemory(machine.memory, self.vmm_bytes, image.ram_bytes)
+        self.base = machine.partition.base
+        self.memory = GuestMemory(machine.memory, self.base + self.vmm_bytes, image.ram_bytes)
         self.hot_exits: Counter[tuple[str, int]] = Counter()
 
     def boot(self) -> CpuState:
@@ -105,8 +107,22 @@ class Technique(ABC):
         """The devices that the guest sees."""
 
     @abstractmethod
+    def start(self) -> None:
+        """Boot the guest: give the processor the state in which `resume` lets it run."""
+
+    @abstractmethod
+    def resume(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Let the guest go on from where it stands; `budget` and `pause` as in `Machine.run`."""
+
+    def finish(self) -> None:  # noqa: B027 - most have nothing to do
+        """The guest will not go on: bring what can be asked of it up to date."""
+
     def run(self, budget: int | None) -> End:
         """Boot the guest and run it to its end, or until `budget` units of virtual time have passed."""
+        self.start()
+        end = self.resume(budget)
+        self.finish()
+        return end
 
     def listing(self) -> Iterable[Passage]:
         """Guest code beside what the technique made of it; nothing if the guest runs as it is."""

@@ -59,7 +59,7 @@ def _finished(planned: Planned, outcome: techniques.Outcome) -> Finished:
         guest_status=outcome.guest_status,
         digest=outcome.digest,
         outcome=dict(outcome.outcome_parts),
-        counters={"roi": _plain(outcome.counters_roi), "total": _plain(outcome.counters_total)},
+        counters=_scopes(outcome),
         instructions=int(outcome.instructions),
         console=console[-CONSOLE_TAIL:],
         hot_exits=tuple(HotExit(r, int(rip), s, int(n)) for r, rip, s, n in outcome.hot_exits),
@@ -73,6 +73,11 @@ def _reason(outcome: techniques.Outcome, console: str) -> str:
     if outcome.status != FAILED or not words:
         return outcome.reason
     return f"{outcome.reason}; its last words: {words[-1]}"
+
+
+def _scopes(outcome: techniques.Outcome) -> dict[str, dict[str, int]]:
+    own = {"roi": outcome.counters_roi, "total": outcome.counters_total}
+    return {name: _plain(values) for name, values in (own | outcome.counters_elsewhere).items()}
 
 
 def _plain(counters: dict[str, int]) -> dict[str, int]:

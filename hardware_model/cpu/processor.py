@@ -50,6 +50,10 @@ class Processor:
             Intercept.XSETBV: lambda: self.raise_exception(_UD, None),
         }
 
+    def use_bus(self, bus: Bus) -> None:
+        """Reach the devices on `bus` from now on."""
+        self._bus = bus
+
     def raise_exception(self, vector: int, error: int | None) -> int:
         """Raise an exception at the instruction at hand."""
         self._words[W.INJECT] = _INJECT_EXCEPTION | vector | (0 if error is None else 1 << 11)

@@ -103,8 +103,8 @@ class Vmx:
     def _more_than_window(self, field: int, value: int) -> bool:
         return field != Field.PRIMARY_CONTROLS or bool((self.vmcs.read(field) ^ value) & ~_WINDOW)
 
-    def launch(self, handler: ExitHandler, budget: int | None = None) -> End:
-        """VMLAUNCH: load the guest state and run until the handler (or the machine) ends the run.
+    def launch(self, handler: ExitHandler) -> None:
+        """VMLAUNCH: load the guest state; `run` then executes the guest.
 
         `handler(basic reason)` is called at every VM exit; when it returns, the guest is resumed.
         Raises VmEntryRefused if the entry checks fail, at launch or at any later entry.
@@ -126,7 +126,10 @@ class Vmx:
             return 0
 
         self.machine.on_exit = on_exit
-        return self.machine.run(Mode.VMX_NON_ROOT, budget)
+
+    def run(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Run the launched guest until the handler or the machine ends the run, see `Machine.run`."""
+        return self.machine.run(Mode.VMX_NON_ROOT, budget, pause)
 
     def skip_instruction(self) -> None:
         """Advance the guest over the instruction that exited, which the VMM has completed for it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from iced_x86 import Instruction
 
-from hardware_model.deprivileged import Deprivileged, Trap
+from hardware_model.deprivileged import Trap
 from hardware_model.disassembly import Passage
 from hardware_model.executor import words as W
 from hardware_model.executor.words import Intercept, Mode
@@ -76,7 +76,7 @@ class BinaryTranslation(DeprivilegingVmm):
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         counts = self.bt_counts = counted.view(machine.counters)
-        region = self.vmm_bytes - self.own_bytes
+        region = self.memory.base - self.own_bytes
         root = self.shadow.window.root_entry
         map_region(machine.memory, root, region + REGION_BYTES, region)
         self.shadow.forced_cr4 = 0  # RDTSC is copied: virtual time is the counter's
@@ -88,23 +88,27 @@ class BinaryTranslation(DeprivilegingVmm):
         self.chipset = Chipset(self.cache, self.virtual.devices.bus)
         self.callouts = Callouts(self)
         self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))
-        self._processor = Deprivileged(machine)
         self._in_cache = False
         self._resume: tuple[int, list[tuple[int, int]]] | None = None
         self._unit: Unit | None = None
         self._step = False
         self._entered = -1
 
-    def run(self, budget: int | None) -> End:
-        """Boot the guest and run it; at the end the registers are the guest's."""
-        self.start()
+    def start(self) -> None:
+        """Boot the guest and enter its first translation."""
+        super().start()
         self.page.store_tables()
         self._enter()
         self.machine.on_exit = self._on_exit
-        end = self.machine.run(Mode.DEPRIVILEGED, budget)
+
+    def resume(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Run translated code, or user code directly."""
+        return self.machine.run(Mode.DEPRIVILEGED, budget, pause)
+
+    def finish(self) -> None:
+        """Give the guest its own registers back."""
         if self._in_cache:
             self._leave(self.cache.find(self._registers.rip)[1])
-        return end
 
     def _on_exit(self) -> int:
         if self._in_cache:

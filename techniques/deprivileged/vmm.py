@@ -91,9 +91,10 @@ class DeprivilegingVmm(Technique):
         registers = machine.registers
         self._registers = registers
         self._counts = machine.counters.data
+        self._processor = Deprivileged(machine)
         self.virtual = DeprivilegedPlatform(machine)
         self.cpu = VirtualCpu(registers, VirtualMsrs(registers, lambda: machine.now))
-        frames = FrameAllocator(FIRST_FRAME, self.vmm_bytes - self.own_bytes)
+        frames = FrameAllocator(self.base + FIRST_FRAME, self.memory.base - self.own_bytes)
         policy = str(knobs["shadow.policy"])
         self.shadow = ShadowMemory(machine, self.memory, frames, self.cpu, policy)
         pager = self.shadow.pager
@@ -126,10 +127,9 @@ class DeprivilegingVmm(Technique):
         """An assigned device's interrupt."""
         self.virtual.host_vectors[vector] = action
 
-    def run(self, budget: int | None) -> End:
-        """Boot the guest and run it."""
-        self.start()
-        return Deprivileged(self.machine).run(self.on_trap, budget)
+    def resume(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Run below CPL 0."""
+        return self._processor.run(self.on_trap, budget, pause)
 
     def start(self) -> None:
         """Give the guest its registers, at ring 1 in place of ring 0."""

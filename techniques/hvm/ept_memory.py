@@ -62,7 +62,9 @@ class HvmEpt(Hvm):
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
-        self._tables = EptTables(machine.engine.ram64, FIRST_FRAME, self.vmm_bytes - FIRST_FRAME)
+        self._tables = EptTables(
+            machine.engine.ram64, self.base + FIRST_FRAME, self.vmm_bytes - FIRST_FRAME
+        )
         self._page = _PAGE_SIZES[str(knobs["ept.page"])]
 
     @classmethod
@@ -86,7 +88,7 @@ class HvmEpt(Hvm):
         secondary = Secondary.ENABLE_EPT | Secondary.ENABLE_RDTSCP
         if self.settings["vpid"]:
             secondary |= Secondary.ENABLE_VPID
-            write(Field.VPID, 1)
+            write(Field.VPID, 1 + self.machine.partition.number)
         return Primary(0), secondary
 
     def translate(self, linear: int) -> int | None:

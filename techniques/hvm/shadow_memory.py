@@ -44,7 +44,7 @@ class HvmShadow(Hvm):
         self.pager = ShadowPager(
             guest=self.memory,
             machine=machine.memory,
-            frames=FrameAllocator(FIRST_FRAME, self.vmm_bytes),
+            frames=FrameAllocator(self.base + FIRST_FRAME, self.memory.base),
             tlb=ProcessorTlb(machine),
             counters=machine.counters,
             policy=str(knobs["shadow.policy"]),

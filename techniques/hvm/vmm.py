@@ -50,7 +50,8 @@ class Hvm(Technique):
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
-        self.vmx = Vmx(machine, self.feature_level(knobs), VMCS_PAGE)
+        self.vmx = Vmx(machine, self.feature_level(knobs), self.base + VMCS_PAGE)
+        self.virtual_apic_page = self.base + VIRTUAL_APIC
         self.virtual = VirtualPlatform(machine)
         self.tpr_shadow = bool(knobs["tpr-shadow"])
         self.injection = Injection(self.vmx, self.virtual, tpr_shadow=self.tpr_shadow)
@@ -119,7 +120,7 @@ class Hvm(Technique):
         """The virtual devices."""
         return self.virtual.devices
 
-    def run(self, budget: int | None) -> End:
+    def start(self) -> None:
         """Set up the VMCS and launch the guest."""
         state = self.boot()
         registers = self.machine.registers
@@ -132,13 +133,17 @@ class Hvm(Technique):
         primary, secondary = self.set_up_memory(state)
         controls.set_controls(self.vmx, primary | self._common_controls(), secondary)
         self.virtual.arm()
-        return self.vmx.launch(self.on_exit, budget)
+        self.vmx.launch(self.on_exit)
+
+    def resume(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Run in VMX non-root operation."""
+        return self.vmx.run(budget, pause)
 
     def _common_controls(self) -> Primary:
         chosen = Primary.HLT_EXITING | Primary.USE_MSR_BITMAPS | self._io_exiting()
         self._set_msr_bitmaps()
         if self.tpr_shadow:
-            self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, VIRTUAL_APIC)
+            self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, self.virtual_apic_page)
             return chosen | Primary.USE_TPR_SHADOW
         return chosen | Primary.CR8_LOAD_EXITING | Primary.CR8_STORE_EXITING
 
@@ -160,8 +165,8 @@ class Hvm(Technique):
             base = msr & 0x1FFF | (0x2000 if msr >> 16 else 0)
             for bitmap in (0, 0x4000):
                 bits[(base + bitmap) >> 3] &= ~(1 << (base & 7))
-        self.machine.memory.write(MSR_BITMAPS, bytes(bits))
-        self.vmx.write(Field.MSR_BITMAPS, MSR_BITMAPS)
+        self.machine.memory.write(self.base + MSR_BITMAPS, bytes(bits))
+        self.vmx.write(Field.MSR_BITMAPS, self.base + MSR_BITMAPS)
 
     def on_exit(self, reason: int) -> None:
         """Handle one VM exit."""
@@ -182,15 +187,17 @@ class Hvm(Technique):
     def pull_task_priority(self) -> None:
         """The guest's TPR may have changed in the virtual-APIC page."""
         if self.tpr_shadow:
-            self.virtual.apic.task_priority = self.machine.memory.read64(VIRTUAL_APIC + 0x80) & 0xFF
+            self.virtual.apic.task_priority = (
+                self.machine.memory.read64(self.virtual_apic_page + 0x80) & 0xFF
+            )
 
     def push_task_priority(self) -> None:
         """Show the TPR in the virtual-APIC page, and ask for an exit when it drops below a waiting interrupt."""
         if not self.tpr_shadow:
             return
         apic = self.virtual.apic
-        if self.machine.memory.read64(VIRTUAL_APIC + 0x80) != apic.task_priority:
-            self.machine.memory.write64(VIRTUAL_APIC + 0x80, apic.task_priority)
+        if self.machine.memory.read64(self.virtual_apic_page + 0x80) != apic.task_priority:
+            self.machine.memory.write64(self.virtual_apic_page + 0x80, apic.task_priority)
         waiting = apic.pending_class
         threshold = waiting if waiting and waiting <= apic.task_priority >> 4 else 0
         if self.vmx.vmcs.load(Field.TPR_THRESHOLD) != threshold:

@@ -86,10 +86,11 @@ class Paravirtual(Technique):
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self._counts = machine.counters.data
+        self._processor = Deprivileged(machine)
         self._devices = new_platform(
             lambda: machine.now, _nothing, _nothing, Ends(_nothing, _nothing, _nothing)
         )
-        frames = FrameAllocator(abi.PAGE, self.vmm_bytes)
+        frames = FrameAllocator(self.base + abi.PAGE, self.memory.base)
         direct = self.settings["pv.traps"] == "direct"
         self.domain = Domain(machine, self.memory, frames, direct)
         self.hypercalls = Hypercalls(machine, self.domain, self._devices)
@@ -113,19 +114,25 @@ class Paravirtual(Technique):
         """What stands for the guest's devices: its console's output and its shutdown reason."""
         return self._devices
 
-    def run(self, budget: int | None) -> End:
-        """Build the domain and start it."""
+    def start(self) -> None:
+        """Build the domain."""
         layout = self._layout()
         self.open_console(layout.console)
         builder = DomainBuilder(self.domain, self.memory, layout)
         self.machine.load_state(builder.build())
         self.machine.registers.set_segment("tr", BOOT_TSS._replace(base=xen_mappings.TSS))
-        end = Deprivileged(self.machine).run(self._on_trap, budget)
+
+    def resume(self, budget: int | None = None, pause: int | None = None) -> End:
+        """Run the domain; how Linux shut down is how the run ended."""
+        end = self._processor.run(self._on_trap, budget, pause)
         reason = self.domain.shutdown_reason
-        self._devices.exit_port.status = reason
         if isinstance(self.image, GuestImage) or reason is None:
             return end
         return _ENDS.get(reason, end)
+
+    def finish(self) -> None:
+        """Tell how the guest shut down."""
+        self._devices.exit_port.status = self.domain.shutdown_reason
 
     def _layout(self) -> DomainLayout:
         image, pages = self.image, self.domain.pages

@@ -34,6 +34,12 @@ _NAMED = 20
 @click.option(
     "--set", "settings", multiple=True, metavar="KNOB=VALUE", help="Also TECHNIQUE.KNOB=VALUE."
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="TECHNIQUE:WORKLOAD",
+    help="Another VM on the same machine. Repeatable; native cells stay alone.",
+)
 @click.option("--budget", type=click.IntRange(1), help="Guest instructions a cell may execute.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes; one per processor.")
 @click.option(
@@ -75,6 +81,8 @@ def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
     from trapbench.selection import Selection
 
     given["knobs"] = knob_settings.parse(given.pop("settings", ()))
+    if beside := given.pop("beside", ()):
+        given["knobs"]["beside"] = ",".join(beside)
     return Selection(**given)
 
 
