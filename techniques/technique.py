@@ -20,6 +20,7 @@ from techniques.guest import BootImage, GuestMemory
 from techniques.knobs import Knob, Value
 
 if TYPE_CHECKING:
+    from techniques.assignment import Assignment
     from workloads import Workload
 
 
@@ -68,6 +69,7 @@ class Technique(ABC):
         self.base = machine.partition.base
         self.memory = GuestMemory(machine.memory, self.base + self.vmm_bytes, image.ram_bytes)
         self.hot_exits: Counter[tuple[str, int]] = Counter()
+        self.assignment: Assignment | None = None  # of the host, where several VMs share it
 
     def boot(self) -> CpuState:
         """Do what a boot loader and firmware do; the state that the guest's processor starts with."""

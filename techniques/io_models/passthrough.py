@@ -60,6 +60,7 @@ class AssignedFunction(PciFunction):
             space.read(SUBSYSTEM, 4),
         )
         super().__init__(physical.slot, identity, space.bars, physical.path)
+        self.source_id = physical.source_id
         self._physical = physical
         self._bus, self._counts = guest.machine.platform.bus, guest.machine.counters
         self._msi = Msi(self.configuration)
@@ -108,11 +109,9 @@ class AssignedFunction(PciFunction):
 def connect(guest: Technique) -> None:
     """Give the guest the machine's disk and network card."""
     machine, memory = guest.machine, guest.memory
-    first = memory.base + memory.size
-    assignment = Assignment(machine, FrameAllocator(first, first + FRAME_BYTES), STRICT)
+    assignment = guest.assignment or _own_assignment(guest)
     domain = assignment.new_domain()
     domain.map(0, memory.base, memory.size, page_size=_LARGE)
-    assignment.enable()
     machine.platform.bus.write(local_apic.BASE + local_apic.SVR, 4, _APIC_ENABLED)
     interrupts = HostInterrupts(guest, assignment)
     bridge = HostBridge(guest.platform.bus)
@@ -121,6 +120,13 @@ def connect(guest: Technique) -> None:
         bridge.add(AssignedFunction(physical, interrupts, guest))
         _open(guest, physical.configuration.bars)
     guest.platform.attach(bridge)
+
+
+def _own_assignment(guest: Technique) -> Assignment:
+    first = guest.memory.base + guest.memory.size
+    assignment = Assignment(guest.machine, FrameAllocator(first, first + FRAME_BYTES), STRICT)
+    assignment.enable()
+    return assignment
 
 
 def _open(guest: Technique, bars: Sequence[Bar]) -> None:

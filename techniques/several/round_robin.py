@@ -14,6 +14,7 @@ from hardware_model import processor_context
 from hardware_model.machine import Machine, Partition
 from hardware_model.mmu.geometry import TlbGeometry
 from techniques import io_models
+from techniques.assignment import Assignment
 from techniques.frames import FrameAllocator
 from techniques.guest import BootImage
 from techniques.knobs import Value
@@ -50,13 +51,24 @@ class RoundRobin:
         self.machine = Machine(end + HOST_BYTES, geometry)
         self.host_frames = FrameAllocator(end, end + HOST_BYTES)
         power_on = processor_context.save(self.machine)
+        self.assignment = Assignment(self.machine, self.host_frames)
+        if any(plan.io == io_models.PASSTHROUGH for plan in plans):
+            self.assignment.enable()
         self.machines: list[VirtualMachine] = []
         base = 0
         for number, plan in enumerate(plans):
             partition = Partition(base, base + plan.memory_bytes, number)
             context = processor_context.fresh(self.machine, power_on, partition)
             self.machines.append(
-                VirtualMachine(self.machine, context, plan.kind, plan.image, plan.settings, plan.io)
+                VirtualMachine(
+                    self.machine,
+                    context,
+                    plan.kind,
+                    plan.image,
+                    plan.settings,
+                    plan.io,
+                    self.assignment,
+                )
             )
             base = partition.end
 

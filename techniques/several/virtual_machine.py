@@ -10,6 +10,7 @@ from hardware_model.machine import End, Machine
 from hardware_model.processor_context import ProcessorContext
 from hardware_model.profile import Share
 from techniques import io_models
+from techniques.assignment import Assignment
 from techniques.guest import BootImage
 from techniques.guest_errors import GUEST_ERRORS
 from techniques.knobs import Value
@@ -34,6 +35,7 @@ class VirtualMachine:
         image: BootImage,
         settings: Mapping[str, Value],
         io: str = io_models.EMULATED,
+        assignment: Assignment | None = None,
     ) -> None:
         self._machine, self._context = machine, context
         self._partition = context.partition
@@ -44,6 +46,7 @@ class VirtualMachine:
         self.failure = ""
         self._begin_turn()
         self.guest = kind(machine, image, settings)
+        self.guest.assignment = assignment
         io_models.connect(self.guest, io)
         self.region = RegionOfInterest(machine, self.counters)
         self.guest.start()

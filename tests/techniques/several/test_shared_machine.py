@@ -124,3 +124,23 @@ def test_an_endless_neighbour_ends_with_its_budget() -> None:
     outcomes = [shared_machine.outcome(vm) for vm in host.machines]
     assert [found.status for found in outcomes] == ["ok", "failed"]
     assert "budget" in outcomes[1].reason
+
+
+@pytest.mark.parametrize(("first", "second"), [("hvm-ept", "hvm-ept"), ("bt", "hvm-shadow")])
+def test_each_vm_has_devices_of_its_own_assigned(first: str, second: str) -> None:
+    disk, card = workloads.find("io/disk-read"), workloads.find("io/network-receive")
+    native = [run_guest("native", w, "small").outcome_parts for w in (disk, card)]
+    plans = [
+        shared_machine.plan(first, disk, "small", {}, None, "passthrough"),
+        shared_machine.plan(second, card, "small", {}, None, "passthrough"),
+    ]
+    host = RoundRobin(plans, GEOMETRY, units=5_003)
+    host.run()
+    for vm, expected in zip(host.machines, native, strict=True):
+        found = shared_machine.outcome(vm)
+        assert found.status == "ok", found.reason
+        for part, value in found.outcome_parts.items():
+            assert value == expected[part]
+        assert found.counters_total["vtd.interrupt.remapped"] > 0
+        assert found.counters_total["vtd.iotlb.hit"] > 0
+    assert host.assignment.faults() == []
