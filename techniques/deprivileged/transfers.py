@@ -27,6 +27,7 @@ from techniques.technique import GuestError
 
 _RSP = 4
 _RCX, _R11 = 1, 11
+_SCE = int(Efer.SCE)
 _ARITHMETIC, _ID = 0xCD5, 1 << 21
 _LOADED_BY_SYSRET = 0x3C7FD7
 _KERNEL_CODE, _KERNEL_DATA = 0x00AF9B00, 0x00CF9300
@@ -176,7 +177,7 @@ class Transfers:
     def system_call(self) -> None:
         """SYSCALL at RIP, to the guest's own LSTAR."""
         cpu, msrs = self._cpu, self._cpu.msrs
-        if not cpu.efer & Efer.SCE:
+        if not cpu.efer & _SCE:
             raise invalid_opcode()
         gpr = self._registers.gpr
         flags = cpu.rflags
@@ -191,7 +192,7 @@ class Transfers:
     def system_return(self, *, to_64_bit: bool) -> None:
         """SYSRET; #UD if EFER.SCE is clear, #GP(0) outside ring 0."""
         cpu, gpr = self._cpu, self._registers.gpr
-        if not cpu.efer & Efer.SCE:
+        if not cpu.efer & _SCE:
             raise invalid_opcode()
         if cpu.cpl:
             raise general_protection()
