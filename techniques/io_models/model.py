@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from techniques.io_models import emulated, paravirtual, passthrough
+from techniques.io_models import emulated, paravirtual, passthrough, xen
 from techniques.technique import Skipped, Technique
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def machine_bytes(io: str) -> int:
 
 def connect(guest: Technique, io: str) -> None:
     """Give the guest its devices; to be called once, before it runs."""
-    if guest.name == _NATIVE or guest.ported:
-        return
-    _CONNECT[io](guest)
+    if guest.ported and io == PARAVIRTUAL:
+        xen.connect(guest)
+    elif guest.name != _NATIVE and not guest.ported:
+        _CONNECT[io](guest)
 
 
 _CONNECT = {

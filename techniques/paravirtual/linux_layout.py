@@ -20,13 +20,16 @@ MODULE_BY_FRAME = 8  # start_info.flags SIF_MOD_START_PFN
 _SMALL_PARTS = 4
 
 
-def linux_layout(kernel: Kernel, pages: int) -> DomainLayout:
-    """For `kernel` in a domain of `pages` frames; KernelError if it does not fit, GuestError if it knows no Xen."""
+def linux_layout(kernel: Kernel, pages: int, *, store: bool = False) -> DomainLayout:
+    """For `kernel` in a domain of `pages` frames, with or without a xenstore.
+
+    KernelError if it does not fit, GuestError if it knows no Xen.
+    """
     file = kernel.file
     elf = Elf(file.unpack(), file.source) if isinstance(file, BzImage) else file
     notes, segments = xen_notes.read(elf), elf.segments()
     start_info = _frames(max(segment.physical + segment.size for segment in segments))
-    console, _, stack, first_table = (start_info + n for n in range(1, _SMALL_PARTS + 1))
+    console, store_ring, stack, first_table = (start_info + n for n in range(1, _SMALL_PARTS + 1))
     mapped = _mapped(first_table, pages)
     p2m = mapped
     ramdisk = p2m + _frames(8 * pages)
@@ -45,7 +48,7 @@ def linux_layout(kernel: Kernel, pages: int) -> DomainLayout:
         p2m=p2m,
         start_info=start_info,
         console=console,
-        store=0,
+        store=store_ring if store else 0,
         module=(ramdisk if kernel.initrd else 0, len(kernel.initrd)),
         flags=MODULE_BY_FRAME,
         virtual_base=notes.virtual_base,

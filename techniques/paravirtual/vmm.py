@@ -23,7 +23,7 @@ from techniques.paravirtual import abi, xen_mappings
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.console_ring import ConsoleRing
 from techniques.paravirtual.domain import Domain
-from techniques.paravirtual.domain_builder import CONSOLE_PORT, DomainBuilder
+from techniques.paravirtual.domain_builder import CONSOLE_PORT, STORE_PORT, DomainBuilder
 from techniques.paravirtual.domain_layout import DomainLayout, own_layout
 from techniques.paravirtual.hypercall_table import BY_NAME, BY_NUMBER
 from techniques.paravirtual.hypercalls import Hypercalls
@@ -32,6 +32,7 @@ from techniques.paravirtual.page_table_writes import PageTableWrites
 from techniques.paravirtual.portability import why_not_portable
 from techniques.paravirtual.privileged import PrivilegedInstructions
 from techniques.paravirtual.runstate import State
+from techniques.paravirtual.xenstore import Store, StoreRing
 from techniques.technique import GuestError, GuestRegisters, Skipped, Technique
 from workloads import Workload
 
@@ -96,6 +97,7 @@ class Paravirtual(Technique):
         self.hypercalls = Hypercalls(machine, self.domain, self._devices)
         self._privileged = PrivilegedInstructions(machine, self.domain)
         self._page_table_writes = PageTableWrites(machine, self.domain)
+        self.store: Store | None = None  # with devices to be found in it
 
     @classmethod
     def ring1(cls, settings: Mapping[str, Value]) -> bool:
@@ -118,6 +120,7 @@ class Paravirtual(Technique):
         """Build the domain."""
         layout = self._layout()
         self.open_console(layout.console)
+        self._open_store(layout.store)
         builder = DomainBuilder(self.domain, self.memory, layout)
         self.machine.load_state(builder.build())
         self.machine.registers.set_segment("tr", BOOT_TSS._replace(base=xen_mappings.TSS))
@@ -144,7 +147,7 @@ class Paravirtual(Technique):
                 raise GuestError(
                     "64-bit Linux has no kernel for CPL 1; pv.traps=direct is not for it"
                 )
-            return linux_layout(image.kernel, pages)
+            return linux_layout(image.kernel, pages, store=self.store is not None)
         raise GuestError("pv boots guests that were ported to it; this is none")
 
     def open_console(self, frame: int) -> None:
@@ -159,6 +162,13 @@ class Paravirtual(Technique):
             events.notify(CONSOLE_PORT)  # there is room again
 
         events.open_interdomain(CONSOLE_PORT, take)
+
+    def _open_store(self, frame: int) -> None:
+        if self.store is None or not frame:
+            return
+        events, number = self.domain.events, self.domain.number
+        ring = StoreRing(self.memory, frame, self.store, number, lambda: events.notify(STORE_PORT))
+        events.open_interdomain(STORE_PORT, ring.serve)
 
     def _on_trap(self, trap: Trap) -> None:
         match trap:
@@ -233,15 +243,14 @@ class Paravirtual(Technique):
 
     # --- time ---------------------------------------------------------------------------------------
     def _timer_interrupt(self) -> None:
-        self.domain.clock.acknowledge()
-        if self.domain.clock.expired():
+        if self.domain.clock.interrupt():
             self.domain.events.raise_virq(abi.VIRQ_TIMER)
 
     def _idle(self) -> None:
         """The guest is blocked: go to the next interrupt of the machine."""
         self._counts[_BLOCKS] += 1
         self.domain.runstate.change(State.BLOCKED)
-        if self.domain.clock.deadline is None or not self.machine.idle():
+        if self.domain.clock.next_event() is None or not self.machine.idle():
             self.machine.end(End.HALTED)  # only the timer could have woken it
         elif self.machine.running:
             self._timer_interrupt()

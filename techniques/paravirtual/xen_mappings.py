@@ -64,6 +64,7 @@ class XenMappings:
         ]
         memory.write64(self._gdt_entries[-1], self._reserved_gdt | _XEN_ONLY)
         self._idt, self._tss = frames.allocate(), frames.allocate()
+        self.set_ring1_stack(0)
         self._map(IDT, self._idt | _XEN_ONLY)
         self._map(TSS, self._tss | _XEN_ONLY)
 
@@ -85,7 +86,7 @@ class XenMappings:
         self._memory.write64(self._idt + 16 * vector + 8, address >> 32)
 
     def set_ring1_stack(self, pointer: int) -> None:
-        """The stack that a gate to CPL 1 starts on."""
+        """The stack that a gate to CPL 1 starts on. The task state has no I/O bitmap: no port is the guest's."""
         self._memory.write(self._tss, TaskState(rsp=(0, pointer, 0)).encode())
 
     def set_m2p(self, mfn: int, pfn: int) -> None:

@@ -68,6 +68,13 @@ def test_a_system_call_is_bounced_and_returns_by_one_hypercall() -> None:
     assert 2 * calls["pv.syscall_bounced"] <= calls["pv.mode_switch"] <= 2 * calls["hypercall.iret"]
 
 
+@pytest.mark.parametrize("traps", ["bounced", "direct"])
+def test_no_port_is_the_guests(traps: str) -> None:
+    counts = run("pv", "nano/in", **{"pv.traps": traps}).counters_roi
+    assert counts["trap.gp"] == counts["trap.emulated"] == 2000
+    assert "port.in" not in counts
+
+
 def test_counters_are_the_same_in_every_run() -> None:
     first, second = run("pv", "kernel/fork-wait"), run("pv", "kernel/fork-wait")
     assert first.counters_total == second.counters_total

@@ -1,0 +1,148 @@
+"""The block back end (Xen public header `io/blkif.h`): a request names up to 11 granted frames, mapped meanwhile."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from hardware_model import counters as counter_table
+from hardware_model.devices.disk.content import SECTOR, DiskContent, access_time
+from techniques.paravirtual.backends.xenbus import Backend, DeviceState
+from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.grant_table import GrantError
+from techniques.paravirtual.xenstore import Store
+
+_HEADER = struct.Struct("<BBH4xQQ")
+_SEGMENT = struct.Struct("<IBBxx")
+_RESPONSE = struct.Struct("<QBxh4x")
+_SEGMENTS, _SECTORS_PER_PAGE = 11, 8
+REQUEST_BYTES = _HEADER.size + _SEGMENTS * _SEGMENT.size
+READ, WRITE, FLUSH = 0, 1, 3
+OKAY, ERROR, NOT_SUPPORTED = 0, -1, -2
+FIRST_DISK = 51712  # xvda
+_REQUEST, _BY_VMM, _DOORBELL, _INTERRUPT = (
+    counter_table.index(name)
+    for name in ("io.disk.request", "vmm.disk_request", "io.doorbell", "io.interrupt")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: `segments` are (grant, first sector, last sector) within their frames."""
+
+    operation: int
+    identifier: int
+    sector: int
+    segments: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def decode(cls, entry: bytes) -> Request:
+        """From a ring entry; more segments than can be are cut off."""
+        operation, count, _handle, identifier, sector = _HEADER.unpack_from(entry)
+        segments = tuple(
+            _SEGMENT.unpack_from(entry, _HEADER.size + n * _SEGMENT.size)
+            for n in range(min(count, _SEGMENTS))
+        )
+        return cls(operation, identifier, sector, segments)
+
+    @property
+    def sectors(self) -> int:
+        """How many sectors it moves."""
+        return sum(last - first + 1 for _, first, last in self.segments)
+
+
+class BlockBackend(Backend):
+    """A disk with `content`; requests are served one after the other, in the time a drive takes."""
+
+    kind = "vbd"
+    ready = DeviceState.INITIALISED
+
+    def __init__(
+        self, domain: Domain, store: Store, content: DiskContent, counts: memoryview[int]
+    ) -> None:
+        super().__init__(domain, store, FIRST_DISK)
+        self.content = content
+        self._counts = counts
+        self._at_work: tuple[int, Request] | None = None
+
+    def front_offers(self) -> dict[str, str]:
+        """Which disk it is."""
+        return {"virtual-device": str(FIRST_DISK), "device-type": "disk"}
+
+    def offers(self) -> dict[str, str]:
+        """One ring page, flushes, no persistent grants."""
+        return {"feature-flush-cache": "1", "max-ring-page-order": "0", "mode": "w"}
+
+    def connect(self) -> None:
+        """The ring, the channel, and the disk's size."""
+        self._ring = self.ring("ring-ref", REQUEST_BYTES, _RESPONSE.size)
+        self.bind()
+        about = {"sectors": self.content.sectors, "sector-size": SECTOR, "info": 0}
+        for name, value in about.items():
+            self.store.write(f"{self.back}/{name}", str(value))
+
+    def kicked(self) -> None:
+        """There are requests."""
+        self._counts[_DOORBELL] += 1
+        if self._at_work is None:
+            self._start()
+
+    def _start(self) -> None:
+        entry = self._ring.take()
+        if entry is None and self._ring.want_event():
+            entry = self._ring.take()
+        if entry is None:
+            return
+        request = Request.decode(entry)
+        self._at_work = self.domain.clock.now + access_time(request.sectors), request
+        self.domain.clock.changed()
+
+    def next_event(self) -> int | None:
+        """When the request at work is done."""
+        return self._at_work[0] if self._at_work else None
+
+    def advance(self, now: int) -> None:
+        """Finish the request that is due."""
+        if self._at_work is None or self._at_work[0] > now or not self.rings:
+            return
+        (_, request), self._at_work = self._at_work, None
+        status = self._perform(request)
+        self._counts[_REQUEST] += 1
+        self._counts[_BY_VMM] += 1
+        self._ring.put(_RESPONSE.pack(request.identifier, request.operation, status))
+        if self._ring.push():
+            self._counts[_INTERRUPT] += 1
+            self.notify()
+        self._start()
+
+    def _perform(self, request: Request) -> int:
+        if request.operation == FLUSH:
+            return OKAY
+        if request.operation not in (READ, WRITE):
+            return NOT_SUPPORTED
+        if request.sector + request.sectors > self.content.sectors:
+            return ERROR
+        sector = request.sector
+        for reference, first, last in request.segments:
+            if not first <= last < _SECTORS_PER_PAGE:
+                return ERROR
+            try:
+                self._move(request.operation, reference, first, last, sector)
+            except GrantError:
+                return ERROR
+            sector += last - first + 1
+        return OKAY
+
+    def _move(self, operation: int, reference: int, first: int, last: int, sector: int) -> None:
+        """Sectors between the disk and one mapped frame, which the drive reaches by itself."""
+        grants = self.domain.grants
+        page = grants.map(reference, write=operation == READ)
+        try:
+            for n in range(last - first + 1):
+                at = (first + n) * SECTOR
+                if operation == READ:
+                    page.write(at, self.content.read(sector + n))
+                else:
+                    self.content.write(sector + n, page.read(at, SECTOR))
+        finally:
+            grants.unmap(page)
