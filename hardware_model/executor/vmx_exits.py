@@ -134,6 +134,9 @@ def _if_primary(w, control, reason, qualification):
 @inner
 def _timestamp(w, code):
     if code == U(I.RDTSCP) and not secondary(w, _RDTSCP):
+        if selected(w, INVALID_OPCODE, U(0)):
+            info = D.VALID | (D.TYPE_EXCEPTION << U(8)) | INVALID_OPCODE
+            return exit_by_event(w, info, U(0), U(0))
         set_word(w, W.INJECT, D.VALID | (D.TYPE_EXCEPTION << U(8)) | INVALID_OPCODE)
         return COMPLETED
     return _if_primary(w, _RDTSC, R.RDTSC if code == U(I.RDTSC) else R.RDTSCP, U(0))

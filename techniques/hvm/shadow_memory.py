@@ -12,13 +12,19 @@ from hardware_model.vmx.fields import Field
 from techniques.frames import FrameAllocator
 from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
-from techniques.hvm.vmm import EFER, FIRST_FRAME, TPR_SHADOW, Hvm
+from techniques.hvm.vmm import (
+    EFER,
+    FIRST_FRAME,
+    INVALID_OPCODE,
+    PAGE_FAULT,
+    TPR_SHADOW,
+    Hvm,
+)
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
 
-PAGE_FAULT = 14
-_PAGE_FAULT_BITMAP = 1 << PAGE_FAULT
+_EXCEPTION_BITMAP = 1 << PAGE_FAULT | 1 << INVALID_OPCODE
 _WP, _AC, _NXE = 1 << 16, 1 << 18, 1 << 11
 POLICY = Knob(
     "shadow.policy",
@@ -62,7 +68,7 @@ class HvmShadow(Hvm):
         self.machine.processor.write_msr(EFER, state.efer | _NXE)
         self.pager.set_registers(cr0=state.cr0, cr3=state.cr3, cr4=state.cr4, efer=state.efer)
         write = self.vmx.write
-        write(Field.EXCEPTION_BITMAP, _PAGE_FAULT_BITMAP)
+        write(Field.EXCEPTION_BITMAP, _EXCEPTION_BITMAP)
         write(Field.CR0_GUEST_HOST_MASK, 0xFFFFFFFF)
         write(Field.CR4_GUEST_HOST_MASK, 0xFFFFFFFF)
         self._show_control_registers()

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.cpu import control_registers
 from hardware_model.cpuid import cpuid
@@ -29,8 +30,10 @@ from techniques.virtual_platform import VirtualPlatform
 MIB = 1 << 20
 VMCS_PAGE, MSR_BITMAPS, VIRTUAL_APIC, FIRST_FRAME = 0x1000, 0x2000, 0x3000, 0x10000
 IO_BITMAPS = 0x4000
-GENERAL_PROTECTION, INVALID_OPCODE = 13, 6
-EFER = 0xC0000080
+GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT = 13, 6, 14
+EFER, TSC, TSC_AUX = 0xC0000080, 0x10, 0xC0000103
+RDTSCP = b"\x0f\x01\xf9"
+_EMULATE = counter_table.index("emulate")
 _REASON_NAMES = {int(reason): reason.name.lower() for reason in Reason}
 PASSED_MSRS = (0xC0000100, 0xC0000101, 0xC0000102, 0x174, 0x175, 0x176)
 TPR_SHADOW = Knob(
@@ -223,14 +226,27 @@ class Hvm(Technique):
         gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
 
     def exception_exit(self) -> None:
-        """Exit reason 0: only page faults are asked for."""
+        """Exit reason 0: page faults, and #UD where the processor lacks an instruction that the guest was shown."""
         info = Interruption.decode(self.vmx.read(Field.EXIT_INTERRUPTION_INFO))
-        if info.vector != 14:
+        if info.vector == PAGE_FAULT:
+            error = self.vmx.read(Field.EXIT_INTERRUPTION_ERROR_CODE)
+            self.page_fault(error, self.vmx.read(Field.EXIT_QUALIFICATION))
+        elif info.vector == INVALID_OPCODE:
+            self._undefined_instruction()
+        else:
             raise GuestError(
                 f"exception {info.vector} exited although the exception bitmap does not select it"
             )
-        error = self.vmx.read(Field.EXIT_INTERRUPTION_ERROR_CODE)
-        self.page_fault(error, self.vmx.read(Field.EXIT_QUALIFICATION))
+
+    def _undefined_instruction(self) -> None:
+        """Without "enable RDTSCP" RDTSCP raises #UD in VMX non-root operation; the guest has it all the same."""
+        if not self.emulator.fetch().startswith(RDTSCP):
+            self.inject(INVALID_OPCODE)
+            return
+        self.machine.counters[_EMULATE] += 1
+        gpr, time = self.machine.registers.gpr, self.read_msr(TSC) or 0
+        gpr[0], gpr[2], gpr[1] = time & 0xFFFFFFFF, time >> 32, self.read_msr(TSC_AUX) or 0
+        self.emulator.complete(len(RDTSCP))
 
     def guest_registers(self) -> GuestRegisters:
         """The guest's registers, control registers as the guest sees them."""
