@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,11 +97,20 @@ class GuestImage:
 
 @dataclass(frozen=True, slots=True)
 class LinuxImage:
-    """A Linux kernel with its ramdisk and command line, entered by the 64-bit boot protocol."""
+    """A Linux kernel with its ramdisk and command line, entered by the 64-bit boot protocol.
+
+    `announces`: its program says its status when it ends, see `linux_outcome`.
+    """
 
     kernel: Kernel
-    symbols: dict[str, int]
+    find_symbols: Callable[[], dict[str, int]]
     ram_bytes: int
+    announces: bool = False
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """The kernel's functions; finding them takes a while."""
+        return self.find_symbols()
 
     def load(self, memory: GuestMemory) -> CpuState:
         """Put kernel, ramdisk and boot parameters into guest memory."""

@@ -15,18 +15,18 @@ from hardware_model import presets
 from hardware_model.boot import KERNEL_BASE
 from hardware_model.machine import End, Machine
 from hardware_model.mmu.geometry import TlbGeometry
-from techniques import io_models
-from techniques.guest import GuestImage
+from techniques import io_models, linux_outcome
+from techniques.guest import GuestImage, LinuxImage
 from techniques.guest_errors import GUEST_ERRORS
 from techniques.knobs import Value, resolve
 from techniques.region_of_interest import RegionOfInterest
 from techniques.registry import find
 from techniques.registry import knobs as declared_knobs
 from techniques.several.beside import BESIDE, neighbours
-from techniques.technique import Technique
+from techniques.technique import Skipped, Technique
 
 if TYPE_CHECKING:
-    from workloads import Workload
+    from workloads import LinuxWorkload, Workload
 
 DEFAULT_BUDGET = 2_000_000_000
 MIB = 1 << 20
@@ -55,7 +55,7 @@ class Outcome:
 
 def run_guest(
     technique: str,
-    workload: Workload,
+    workload: Workload | LinuxWorkload,
     size: str,
     io: str = "emulated",
     knobs: Mapping[str, Value] | None = None,
@@ -104,9 +104,21 @@ def _geometry(preset: str) -> TlbGeometry:
 
 
 def guest_image(
-    workload: Workload, size: str, *, ported: bool = False, ring1: bool = False
-) -> GuestImage:
-    """The image that a technique boots; `ported`: with the kernel ported to Xen's interface, `ring1`: for CPL 1."""
+    workload: Workload | LinuxWorkload,
+    size: str,
+    *,
+    ported: bool = False,
+    ring1: bool = False,
+) -> GuestImage | LinuxImage:
+    """The image that a technique boots; `ported`: with the kernel ported to Xen's interface, `ring1`: for CPL 1.
+
+    Skipped if a kernel that is not ours is not here.
+    """
+    if workload.on_linux:
+        if workload.missing:
+            raise Skipped(workload.missing)
+        kernel, ram_bytes = workload.kernel(size, ported=ported), workload.ram_mib * MIB
+        return LinuxImage(kernel, workload.symbols, ram_bytes, bool(workload.boot.program))
     image = workload.image(pv=ported, ring1=ring1)
     return GuestImage(image.code, workload.parameters(size), image.symbols, workload.ram_mib * MIB)
 
@@ -115,6 +127,9 @@ def verdict(end: End, guest: Technique) -> tuple[str, str]:
     """Status and reason of a guest that ended so."""
     status = guest.platform.exit_port.status
     where = f"at RIP {guest.guest_registers().rip:#x}"
+    if isinstance(guest.image, LinuxImage):
+        console = bytes(guest.platform.uart.output)
+        return linux_outcome.verdict(end, console, where, announces=guest.image.announces)
     if end is not End.EXITED:
         return "failed", f"{end.value} {where}"
     if status:
@@ -134,7 +149,7 @@ def outcome_of(
     return Outcome(
         status=status,
         reason=reason,
-        guest_status=guest.platform.exit_port.status,
+        guest_status=_guest_status(guest),
         digest=hashlib.sha256(
             "\n".join(f"{k}={v}" for k, v in sorted(parts.items())).encode()
         ).hexdigest(),
@@ -147,8 +162,20 @@ def outcome_of(
     )
 
 
+def _guest_status(guest: Technique) -> int | None:
+    if isinstance(guest.image, LinuxImage):
+        return linux_outcome.status(bytes(guest.platform.uart.output))
+    return guest.platform.exit_port.status
+
+
 def outcome_parts(guest: Technique) -> dict[str, str]:
-    """What the guest could tell, part by part, as far as it is compared: memory, registers, console, status, result."""
+    """What the guest could tell, part by part, as far as it is compared: memory, registers, console, status, result;
+    of Linux what `linux_outcome.parts` takes.
+    """
+    if isinstance(guest.image, LinuxImage):
+        said = linux_outcome.parts(bytes(guest.platform.uart.output))
+        compared = linux_outcome.PLATFORM_INDEPENDENT if guest.ported else tuple(said)
+        return {name: said[name] for name in compared}
     parts: dict[str, Callable[[], str]] = {
         "memory": lambda: memory_digest(guest),
         "registers": lambda: hashlib.sha256(repr(guest.guest_registers()).encode()).hexdigest(),
@@ -177,6 +204,8 @@ def memory_digest(guest: Technique) -> str:
 
 
 def _hottest(guest: Technique) -> list[tuple[str, int, str, int]]:
+    if not guest.hot_exits:
+        return []
     names = sorted((address, name) for name, address in guest.image.symbols.items())
     addresses = [address for address, _ in names]
     rows = []

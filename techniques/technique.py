@@ -21,7 +21,7 @@ from techniques.knobs import Knob, Value
 
 if TYPE_CHECKING:
     from techniques.assignment import Assignment
-    from workloads import Workload
+    from workloads import LinuxWorkload, Workload
 
 
 class Skipped(Exception):
@@ -83,7 +83,7 @@ class Technique(ABC):
         return False
 
     @classmethod
-    def check(cls, workload: Workload, size: str) -> None:
+    def check(cls, workload: Workload | LinuxWorkload, size: str) -> None:
         """Raise Skipped if the technique cannot make sense of the workload; most always can."""
         return
 

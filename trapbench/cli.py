@@ -15,6 +15,7 @@ from trapbench.errors import is_ours
 _COMMANDS = {
     "list": "trapbench.commands.list_",
     "run": "trapbench.commands.run",
+    "fetch": "trapbench.commands.fetch",
     "show": "trapbench.commands.show",
     "plot": "trapbench.commands.plot",
     "report": "trapbench.commands.report",

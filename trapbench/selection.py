@@ -13,7 +13,7 @@ from hardware_model import presets
 from results.cell import Cell, KnobValue, canonical_knobs
 from trapbench import knob_settings
 from trapbench.errors import SelectionError, unknown
-from workloads import Workload
+from workloads import LinuxWorkload, Workload
 
 SIZES = ("small", "standard", "large")
 IO_MODELS = techniques.io_models.NAMES
@@ -27,7 +27,8 @@ class Selection:
     difference, outside the family `io`, no I/O model means the first.
 
     A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
-    instructions of each cell; None leaves it to the technique.
+    instructions of each cell; None leaves it to the technique. `kernel` is the path of a Linux kernel: with workloads
+    of the family `linux` they run on it; without workloads it is booted with `initrd` (a path) and `append`.
     """
 
     techniques: Sequence[str] = ()
@@ -37,6 +38,9 @@ class Selection:
     geometry: str = DEFAULT_GEOMETRY
     knobs: Mapping[str, KnobValue] = field(default_factory=dict)
     budget: int | None = None
+    kernel: str = ""
+    initrd: str = ""
+    append: str = ""
 
     def cells(self) -> Iterator[tuple[Cell, str]]:
         """Each selected cell, and what finds its workload again; errors name what is unknown."""
@@ -62,25 +66,30 @@ class Selection:
 
     def _sources(self) -> list[tuple[str, str]]:
         """Pairs of workload name and source, without repetition, in the order of the selection."""
-        suite = workloads.all()
         if not self.workloads:
-            return [(workload.name, workload.name) for workload in suite]
+            if self.kernel:
+                return [_pair(workloads.anybodys(self.kernel, self.initrd, self.append))]
+            return [_pair(workload) for workload in workloads.all()]
         found: dict[str, str] = {}
         for asked in self.workloads:
-            family = [workload for workload in suite if workload.family == asked]
-            for workload in family or [workloads.find(asked)]:
-                source = _source(workload)
-                if found.setdefault(workload.name, source) != source:
-                    raise SelectionError(f"{asked} is called {workload.name}, as another one is")
+            for name, source in map(_pair, self._named(asked)):
+                if found.setdefault(name, source) != source:
+                    raise SelectionError(f"{asked} is called {name}, as another one is")
         return list(found.items())
 
+    def _named(self, asked: str) -> Sequence[Workload | LinuxWorkload]:
+        """The workloads of a family, or the one of a name or a path; Linux's on the kernel that was named."""
+        every: list[Workload | LinuxWorkload] = [*workloads.all(), *workloads.linux(self.kernel)]
+        family = [workload for workload in every if workload.family == asked]
+        if self.kernel and not family:
+            family = [
+                w for w in workloads.linux(self.kernel) if w.name.partition(" on ")[0] == asked
+            ]
+        return family or [workloads.find(asked)]
 
-def _source(workload: Workload) -> str:
-    """What finds the workload again from any folder: its name in the suite, else its path."""
-    if workload in workloads.all():
-        return workload.name
-    variant = workload.name.partition("@")[2]
-    return f"{workload.path.resolve()}{'@' if variant else ''}{variant}"
+
+def _pair(workload: Workload | LinuxWorkload) -> tuple[str, str]:
+    return workload.name, workload.source
 
 
 def _geometry(asked: str) -> str:

@@ -7,23 +7,37 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from workloads.errors import UnknownWorkload
+from workloads.linux import workload as linux_workload
+from workloads.linux.workload import LinuxWorkload
 from workloads.workload import Workload, load
 
 _HERE = Path(__file__).parent
-_NOT_A_FAMILY = "kernel_source"
+_NOT_OUR_KERNEL = ("kernel_source", "linux")
 
 
 def all() -> list[Workload]:
-    """Every workload of the suite, by family and name; raises WorkloadError for a broken file."""
+    """Every workload on our own kernel, by family and name; raises WorkloadError for a broken file."""
     return list(_suite().values())
 
 
-def find(name_or_path: str | PathLike[str]) -> Workload:
-    """The workload of a name (with or without its family, if unique) or of a path to a file.
+def linux(kernel: str = "") -> list[LinuxWorkload]:
+    """The family *linux*, on `kernel` (a path) or on the default of those fetched; WorkloadError for a broken file."""
+    return list(linux_workload.programs_of_the_family(kernel).values())
 
-    `@variant` may follow either. Raises UnknownWorkload, or WorkloadError for a broken file.
+
+def find(name_or_path: str | PathLike[str]) -> Workload | LinuxWorkload:
+    """The workload of a name (with or without its family, if unique), of a path to a file, or of a `source`.
+
+    `@variant` may follow the first two. Raises UnknownWorkload, or WorkloadError for a broken file.
     """
     asked = fspath(name_or_path)
+    if asked.startswith("{"):
+        return linux_workload.from_source(asked)
+    if asked.startswith(f"{linux_workload.FAMILY}/"):
+        family = linux_workload.programs_of_the_family()
+        if asked not in family:
+            raise UnknownWorkload(asked, family)
+        return family[asked]
     stem, _, variant = asked.rpartition("@") if "@" in Path(asked).name else (asked, "", "")
     path = Path(stem)
     if path.is_file() and _HERE not in path.resolve().parents:
@@ -52,6 +66,6 @@ def _suite() -> dict[str, Workload]:
     return {
         workload.name: workload
         for path in files
-        if path.parent.name != _NOT_A_FAMILY
+        if path.parent.name not in _NOT_OUR_KERNEL
         for workload in load(path, family=path.parent.name)
     }

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from workloads import header
 from workloads.errors import Place, WorkloadError
@@ -38,6 +39,15 @@ class Workload:
     budget: int | None
     ram_mib: int
     digest: str
+    on_linux: ClassVar[Literal[False]] = False
+
+    @property
+    def source(self) -> str:
+        """What finds the workload again from any folder: its name in the suite, else its path."""
+        if _HERE in self.path.resolve().parents:
+            return self.name
+        variant = self.name.partition("@")[2]
+        return f"{self.path.resolve()}{'@' if variant else ''}{variant}"
 
     def named_parameters(self, size: str) -> dict[str, int]:
         """Parameters by name, in declared order; ValueError for a size that does not exist."""

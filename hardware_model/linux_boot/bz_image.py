@@ -40,13 +40,27 @@ def _unpack_zstd(data: bytes) -> bytes:
     return bytes(pa.input_stream(packed, compression="zstd").read())
 
 
-_UNPACKERS: tuple[tuple[bytes, str, Callable[[bytes], bytes] | None], ...] = (
+def _unpack_lz4(data: bytes) -> bytes:
+    """The legacy frame of LZ4: blocks of 8 MiB, each with its packed size before it."""
+    import pyarrow as pa
+
+    left = struct.unpack_from("<I", data, len(data) - _SIZE_BYTES)[0]
+    at, blocks = 4, []
+    while left:
+        size, room = struct.unpack_from("<I", data, at)[0], min(left, _LZ4_BLOCK)
+        blocks.append(pa.decompress(data[at + 4 : at + 4 + size], room, "lz4_raw", asbytes=True))
+        at, left = at + 4 + size, left - room
+    return b"".join(blocks)
+
+
+_LZ4_BLOCK = 8 << 20
+_UNPACKERS: tuple[tuple[bytes, str, Callable[[bytes], bytes]], ...] = (
     (b"\xfd7zXZ\0", "xz", lambda data: lzma.LZMADecompressor().decompress(data)),
     (b"\x1f\x8b", "gzip", gzip.decompress),
     (b"BZh", "bzip2", lambda data: bz2.BZ2Decompressor().decompress(data)),
     (b"\x5d\0\0", "lzma", lambda data: lzma.LZMADecompressor().decompress(data)),
     (b"\x28\xb5\x2f\xfd", "zstd", _unpack_zstd),
-    (b"\x02\x21\x4c\x18", "lz4", None),
+    (b"\x02\x21\x4c\x18", "lz4", _unpack_lz4),
 )
 
 
@@ -66,21 +80,18 @@ class BzImage:
     source: str
 
     def unpack(self) -> bytes:
-        """The ELF kernel inside. Raises KernelError for a compression that Python cannot undo, or damage."""
+        """The ELF kernel inside. Raises KernelError for a compression that is not known, or damage."""
         for magic, name, unpacker in _UNPACKERS:
             if self.payload.startswith(magic):
-                if unpacker is None:
-                    raise KernelError(
-                        f"{self.source}: its kernel is packed with {name}, which cannot be unpacked here; "
-                        "boot the file itself, it unpacks itself"
-                    )
                 return self._unpacked(name, unpacker)
-        raise KernelError(f"{self.source}: its kernel is packed in a way that is not known")
+        raise KernelError(
+            f"{self.source}: its kernel is packed in a way that is not known; boot the file itself, it unpacks itself"
+        )
 
     def _unpacked(self, name: str, unpacker: Callable[[bytes], bytes]) -> bytes:
         try:
             return unpacker(self.payload)
-        except (OSError, EOFError, lzma.LZMAError) as error:
+        except (OSError, EOFError, ValueError, struct.error, lzma.LZMAError) as error:
             raise KernelError(
                 f"{self.source}: its {name}-packed kernel is damaged ({error})"
             ) from None

@@ -1,6 +1,6 @@
 """A kernel's own symbol table, kallsyms, read from its image: distributions strip the ELF one.
 
-The tables have no names; they are recognized by their shape (scripts/kallsyms.c and kernel/kallsyms.c). In memory order:
+The tables have no names; they are recognized by their shape (scripts/kallsyms.c, kernel/kallsyms.c). In order:
 
     up to 6.3    offsets, relative_base, num_syms, names, markers, (seqs_of_names,) token_table, token_index
     since 6.4    num_syms, names, markers, token_table, token_index, offsets, relative_base
@@ -154,7 +154,7 @@ def _addresses(data: bytes, names: int, count: int, after: int) -> list[int]:
 
 
 def _absolute(offsets: npt.NDArray[np.int32], base: int) -> list[int]:
-    """Offsets that are not negative are per-processor addresses, if others are negative; else they count from the base."""
+    """If any offset is negative, the others are per-processor addresses; else all count from the base."""
     if (offsets < 0).any():
         return [int(o) if o >= 0 else (base - 1 - int(o)) & _WORD for o in offsets]
     return [(base + int(o)) & _WORD for o in offsets]

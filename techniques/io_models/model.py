@@ -8,14 +8,14 @@ from techniques.io_models import emulated, paravirtual, passthrough, xen
 from techniques.technique import Skipped, Technique
 
 if TYPE_CHECKING:
-    from workloads import Workload
+    from workloads import LinuxWorkload, Workload
 
 EMULATED, PARAVIRTUAL, PASSTHROUGH = "emulated", "paravirtual", "passthrough"
 NAMES = (EMULATED, PARAVIRTUAL, PASSTHROUGH)
 _NATIVE = "native"
 
 
-def check(kind: type[Technique], workload: Workload, io: str) -> None:
+def check(kind: type[Technique], workload: Workload | LinuxWorkload, io: str) -> None:
     """Raise Skipped, with the reason, if the technique has no such I/O; ValueError for an unknown model."""
     if io not in NAMES:
         raise ValueError(f"there is no I/O model {io!r}; there are: {', '.join(NAMES)}")

@@ -34,7 +34,7 @@ from techniques.paravirtual.privileged import PrivilegedInstructions
 from techniques.paravirtual.runstate import State
 from techniques.paravirtual.xenstore import Store, StoreRing
 from techniques.technique import GuestError, GuestRegisters, Skipped, Technique
-from workloads import Workload
+from workloads import LinuxWorkload, Workload
 
 _ENTRIES = counter_table.index("hypercall.entries")
 _BLOCKS = counter_table.index("pv.block")
@@ -105,8 +105,10 @@ class Paravirtual(Technique):
         return settings["pv.traps"] == "direct"
 
     @classmethod
-    def check(cls, workload: Workload, size: str) -> None:
+    def check(cls, workload: Workload | LinuxWorkload, size: str) -> None:
         """Workloads that are about what porting removes make no sense here."""
+        if workload.on_linux:
+            return
         reason = why_not_portable(workload.path, workload.named_parameters(size))
         if reason:
             raise Skipped(reason)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from techniques.deprivileged import DeprivilegingVmm
+from techniques.technique import Skipped
+
+if TYPE_CHECKING:
+    from workloads import LinuxWorkload, Workload
 
 
 class TrapAndEmulate(DeprivilegingVmm):
@@ -13,3 +19,11 @@ class TrapAndEmulate(DeprivilegingVmm):
         "the unmodified guest kernel runs at CPL 1 on shadow page tables; "
         "what traps is emulated, sensitive instructions that do not trap misbehave"
     )
+
+    @classmethod
+    def check(cls, workload: Workload | LinuxWorkload, size: str) -> None:
+        """Linux cannot run: its PUSHF and POPF would not trap, and it would never see its interrupt flag."""
+        if workload.on_linux:
+            raise Skipped(
+                "Linux needs every sensitive instruction virtualized; sensitive/probe shows what is not"
+            )

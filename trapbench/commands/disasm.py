@@ -66,6 +66,8 @@ def _run(
         if asked not in known:
             raise unknown(kind, asked, known)
     workload = workloads.find(name)
+    if workload.on_linux:
+        raise unknown("workload", name, [w.name for w in workloads.all()])
     found: list[Passage] = []
     declared = {technique: techniques.knobs(technique)}
     knobs = knob_settings.by_technique(knob_settings.parse(settings), declared)[technique]

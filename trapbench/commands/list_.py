@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from techniques import Knob
+    from workloads import LinuxWorkload, Workload
 
 Rows = list[dict[str, str]]
 
@@ -37,9 +38,10 @@ def _knob(knob: Knob) -> dict[str, str]:
 def _workloads() -> Rows:
     import workloads
 
+    every: list[Workload | LinuxWorkload] = [*workloads.all(), *workloads.linux()]
     return [
         {"workload": w.name, "title": w.title, "stresses": w.stresses, "outcome": w.outcome}
-        for w in workloads.all()
+        for w in every
     ]
 
 

@@ -41,6 +41,11 @@ _NAMED = 20
     help="Another VM on the same machine. Repeatable; native cells stay alone.",
 )
 @click.option("--budget", type=click.IntRange(1), help="Guest instructions a cell may execute.")
+@click.option(
+    "--kernel", type=click.Path(path_type=Path), help="A Linux kernel (bzImage or ELF) to boot."
+)
+@click.option("--initrd", type=click.Path(path_type=Path), help="Its initial ramdisk.")
+@click.option("--append", metavar="TEXT", help="Its command line; console=ttyS0 shows it.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes; one per processor.")
 @click.option(
     "--timeout", type=click.FloatRange(1), help="Seconds after which a cell is hung; 900."
@@ -52,7 +57,9 @@ def command(
 ) -> int:
     """Run techniques over workloads, compare each cell with native, and store what was counted.
 
-    Without a selection this is the whole matrix at size small. The exit status is 1 when a cell
+    Without a selection this is the whole matrix at size small, on our own guest kernel; `--workload linux` runs the
+    programs for Linux on the kernel that `trapbench fetch linux` got or that --kernel names, and --kernel alone boots
+    that one with --initrd and --append. The exit status is 1 when a cell
     failed or diverged that should not have.
     """
     from results import folder
@@ -80,6 +87,11 @@ def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
     from trapbench import knob_settings
     from trapbench.selection import Selection
 
+    if "kernel" not in given and not given.keys().isdisjoint({"initrd", "append"}):
+        raise click.UsageError("--initrd and --append go with a --kernel")
+    for file in ("kernel", "initrd"):
+        if file in given:
+            given[file] = str(given[file].resolve())
     given["knobs"] = knob_settings.parse(given.pop("settings", ()))
     if beside := given.pop("beside", ()):
         given["knobs"]["beside"] = ",".join(beside)

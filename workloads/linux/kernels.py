@@ -12,7 +12,7 @@ from hardware_model.linux_boot.bz_image import BzImage
 from hardware_model.linux_boot.elf import Elf
 from hardware_model.linux_boot.errors import KernelError
 
-PLAIN, PACKED, BUSYBOX = "vmlinux", "vmlinuz", "busybox"
+PLAIN, PACKED, SYMBOLS, BUSYBOX = "vmlinux", "vmlinuz", "System.map", "busybox"
 NO_KERNEL = "there is no Linux kernel: `trapbench fetch linux` gets one, or name one with --kernel"
 
 

@@ -14,7 +14,11 @@ from workloads.linux import kernels
 
 @lru_cache(maxsize=2)
 def kernel_symbols(path: Path) -> dict[str, int]:
-    """Functions of a kernel by name, as it was linked; empty if its file does not tell."""
+    """Functions of a kernel by name, as it was linked; empty if neither a System.map beside it nor its file tells."""
+    table = path.parent / kernels.SYMBOLS
+    if table.is_file():
+        rows = (line.split() for line in table.read_text(encoding="latin-1").splitlines())
+        return {row[2]: int(row[0], 16) for row in rows if len(row) == 3}
     try:
         kernel = kernels.open_kernel(path)
         if isinstance(kernel, BzImage):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from hardware_model.linux_boot.protocol import Kernel
 from workloads import header
@@ -56,6 +57,7 @@ class LinuxWorkload:
     needs: tuple[str, ...] = ()
     budget: int | None = BUDGET
     ram_mib: int = RAM_MIB
+    on_linux: ClassVar[Literal[True]] = True
 
     def named_parameters(self, size: str) -> dict[str, int]:
         """Parameters by name, in declared order; ValueError for a size that does not exist."""
