@@ -5,6 +5,9 @@
 #     trapbench-result 0123456789abcdef       once for each word of `results` that the program declared
 #     trapbench-status 0
 
+.set RESULT_PREFIX, 17
+.set STATUS_PREFIX, 17
+
 @user
 _start:
     lea rdi, [rip + parameters]
@@ -80,7 +83,5 @@ results:
     .quad 0
     .endr
 result_line: .ascii "trapbench-result "
-.set RESULT_PREFIX, 17
 status_line: .ascii "trapbench-status "
-.set STATUS_PREFIX, 17
 digits: .ascii "0123456789abcdef\n"
