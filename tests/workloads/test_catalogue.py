@@ -33,7 +33,10 @@ def mine(tmp_path) -> Path:
 def test_every_file_of_a_family_folder_is_found():
     files = {f"{p.parent.name}/{p.stem}" for p in ROOT.glob("*/*.asm")}
     kernel = {name for name in files if name.startswith("kernel_source/")}
-    assert {w.name.split("@")[0] for w in workloads.all()} == files - kernel
+    programs = {name for name in files if name.startswith("linux/")}
+    assert {w.name.split("@")[0] for w in workloads.all()} == files - kernel - programs
+    found = {w.name.split("@")[0] for w in workloads.linux()}
+    assert found == programs | {"linux/busybox"}
 
 
 def test_the_suite_has_the_families_of_the_design():
@@ -47,7 +50,9 @@ def test_the_suite_has_the_families_of_the_design():
     }
 
 
-@pytest.mark.parametrize("workload", workloads.all(), ids=lambda workload: workload.name)
+@pytest.mark.parametrize(
+    "workload", [*workloads.all(), *workloads.linux()], ids=lambda workload: workload.name
+)
 def test_every_workload_has_three_sizes_that_grow(workload):
     assert tuple(workload.sizes) == SIZES
     small, standard, large = (workload.named_parameters(size) for size in SIZES)
