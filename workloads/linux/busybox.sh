@@ -7,6 +7,7 @@
 #: large = {}
 
 /busybox mkdir -p /proc /sys /bin /tmp
+/busybox mount -t devtmpfs dev /dev
 /busybox mount -t proc proc /proc
 /busybox mount -t sysfs sysfs /sys
 /busybox --install -s /bin
@@ -23,7 +24,7 @@ md5sum /tmp/zeros
 gzip -c /tmp/lines | gunzip | cmp - /tmp/lines && echo "compressed and back"
 (sleep 1; echo "slept") & wait
 grep -q "^model name" /proc/cpuinfo && echo "has a processor"
-find /proc/self -maxdepth 1 -name status | wc -l
+find /sys/ -maxdepth 1 -type d | sort | head -n 3
 echo "trapbench-status 0000000000000000"
 sync
 poweroff -f
