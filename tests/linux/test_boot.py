@@ -1,0 +1,67 @@
+"""Debian's unmodified kernel to user space and power-off."""
+
+from __future__ import annotations
+
+import pytest
+
+from workloads.linux import kernels
+
+HVM = ["hvm-ept", "hvm-shadow"]
+
+
+def test_the_program_runs_as_the_first_process_and_the_kernel_halts(boot) -> None:
+    outcome = boot("native")
+    assert outcome.outcome_parts["result"] == "0000000000000001"
+    assert outcome.guest_status == 0
+    assert outcome.console.rstrip().endswith(b"reboot: System halted")
+
+
+def test_two_boots_count_the_same_to_the_bit(boot) -> None:
+    first, second = boot("native"), boot("native", again=1)
+    assert first.counters_total == second.counters_total
+    assert first.console == second.console
+    assert first.instructions == second.instructions > 10**9
+
+
+@pytest.mark.parametrize("technique", HVM)
+def test_under_vt_x_the_console_is_the_same_to_the_time_stamp(boot, technique: str) -> None:
+    native, guest = boot("native"), boot(technique)
+    assert guest.console == native.console
+    assert guest.outcome_parts == native.outcome_parts
+    assert guest.instructions == native.instructions
+
+
+def test_exits_are_found_by_kernel_symbol(boot) -> None:
+    symbols = {symbol for _, _, symbol, _ in boot("hvm-shadow").hot_exits}
+    assert "native_set_pte" in symbols
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("policy", ["virtual-tlb", "unsync"])
+def test_the_other_shadow_policies_boot_alike(boot, policy: str) -> None:
+    native, guest = boot("native"), boot("hvm-shadow", **{"shadow.policy": policy})
+    assert guest.console == native.console
+
+
+def test_another_major_version_boots(boot) -> None:
+    newer = str(kernels.fetched()[-1] / kernels.PLAIN)
+    outcome = boot("native", kernel=newer)
+    assert b"Linux version 6.12" in outcome.console
+    assert outcome.outcome_parts["result"] == "0000000000000001"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("folder", [0, -1])
+def test_a_bz_image_unpacks_itself_and_moves_itself(boot, folder: int) -> None:
+    packed = str(kernels.fetched()[folder] / kernels.PACKED)
+    assert boot("native", kernel=packed).outcome_parts["result"] == "0000000000000001"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("technique", HVM)
+@pytest.mark.parametrize(
+    "workload", ["linux/busybox", "linux/fork-wait", "linux/signal", "linux/context-switch@8p16k"]
+)
+def test_user_programs_end_alike_under_vt_x(boot, technique: str, workload: str) -> None:
+    native, guest = boot("native", workload), boot(technique, workload)
+    assert guest.outcome_parts == native.outcome_parts
