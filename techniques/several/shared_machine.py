@@ -21,7 +21,7 @@ from techniques.several.virtual_machine import VirtualMachine
 
 def run(
     technique: str,
-    workload: workloads.Workload,
+    workload: workloads.Workload | workloads.LinuxWorkload,
     size: str,
     io: str,
     settings: Mapping[str, Value],
@@ -51,7 +51,7 @@ def run(
 
 def plan(
     technique: str,
-    workload: workloads.Workload,
+    workload: workloads.Workload | workloads.LinuxWorkload,
     size: str,
     settings: Mapping[str, Value],
     budget: int | None,
@@ -78,7 +78,9 @@ def outcome(vm: VirtualMachine) -> runner.Outcome:
     return found
 
 
-def difference(found: runner.Outcome, workload: workloads.Workload, size: str) -> str:
+def difference(
+    found: runner.Outcome, workload: workloads.Workload | workloads.LinuxWorkload, size: str
+) -> str:
     """How a neighbour's outcome differs from its workload's native one; empty if it does not."""
     if found.status != "ok":
         return f"ended: {found.reason}"
