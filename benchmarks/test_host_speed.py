@@ -15,12 +15,14 @@ from benchmarks.loops import LOOPS, RAM, Loop, accounted_machine, image
 from hardware_model.executor.bare_engine import BareEngine
 from hardware_model.executor.words import Mode
 from hardware_model.machine import End, Machine
+from techniques.binary_translation import BinaryTranslation
 from techniques.hvm.ept_memory import HvmEpt
 from techniques.hvm.shadow_memory import HvmShadow
 from techniques.knobs import resolve
 from techniques.technique import Technique
 
 PAIRS = 5
+TRANSLATED_FLOOR = 1 / 3
 
 
 def bare_seconds(loop: Loop) -> float:
@@ -76,6 +78,20 @@ def test_virtualized_speed_relative_to_native(
     benchmark.extra_info["ratio_to_native"] = round(ratio, 3)
     benchmark.pedantic(lambda: virtualized_seconds(loop, technique), rounds=1)
     print(f"\n{technique.name}: native/virtualized = {ratio:.2f}", end="")
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.name)
+def test_translated_kernel_speed_relative_to_native(
+    benchmark: BenchmarkFixture, loop: Loop
+) -> None:
+    pairs = [
+        accounted_seconds(loop)[0] / virtualized_seconds(loop, BinaryTranslation)
+        for _ in range(PAIRS)
+    ]
+    ratio = statistics.median(pairs)
+    benchmark.extra_info.update(ratio_to_native=round(ratio, 3), floor=TRANSLATED_FLOOR)
+    benchmark.pedantic(lambda: virtualized_seconds(loop, BinaryTranslation), rounds=1)
+    print(f"\n{loop.name}: translated/native = {ratio:.2f} (aim {TRANSLATED_FLOOR:.2f})", end="")
 
 
 def test_python_block_hook_relative_to_the_bare_engine(benchmark: BenchmarkFixture) -> None:

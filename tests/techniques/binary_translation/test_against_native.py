@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 import techniques
 import workloads
+from techniques.binary_translation.translation_cache import TranslationCache
+from techniques.binary_translation.unit import Unit
 from tests.techniques.binary_translation.conftest import differences
 from tests.techniques.binary_translation.sequences import program
 
@@ -15,7 +18,7 @@ REGRESSIONS = (1, 10, 16, 72, 190, 247, 279, 331, 444)
 """Seeds whose programs once ended differently."""
 
 
-@pytest.mark.parametrize("seed", [*REGRESSIONS, *range(1000, 1040)])
+@pytest.mark.parametrize("seed", [*REGRESSIONS, *range(1000, 1250)])
 def test_a_random_kernel_program_ends_as_natively(seed: int) -> None:
     found = differences(program(seed))
     assert not found, f"seed {seed}: {found}"
@@ -26,7 +29,7 @@ def test_a_random_kernel_program_ends_as_natively(seed: int) -> None:
     [{"bt.cache-kib": 16}, {"bt.adaptive": False}, {"shadow.policy": "unsync"}],
     ids=lambda knobs: next(iter(knobs)),
 )
-@pytest.mark.parametrize("seed", range(1040, 1046))
+@pytest.mark.parametrize("seed", range(1250, 1256))
 def test_it_does_so_with_every_knob(seed: int, knobs: dict[str, Any]) -> None:
     found = differences(program(seed), knobs)
     assert not found, f"seed {seed}: {found}"
@@ -48,3 +51,29 @@ def test_a_workload_ends_as_natively(name: str) -> None:
     assert (translated.status, translated.reason) == ("ok", "")
     assert translated.outcome_parts == native.outcome_parts
     assert translated.instructions == native.instructions
+
+
+@pytest.mark.parametrize(
+    "name", ["kernel/fork-wait", "kernel/signal", "code/tiny-jit", "nano/callret"]
+)
+def test_no_unit_is_translated_twice_unless_it_was_dropped(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed: Counter[int] = Counter()
+    removed: Counter[int] = Counter()
+    place, remove = TranslationCache.place, TranslationCache.remove
+
+    def placing(cache: TranslationCache, unit: Unit, **rest: Any) -> None:
+        placed[unit.rip] += 1
+        place(cache, unit, **rest)
+
+    def removing(cache: TranslationCache, unit: Unit) -> None:
+        removed[unit.rip] += 1
+        remove(cache, unit)
+
+    monkeypatch.setattr(TranslationCache, "place", placing)
+    monkeypatch.setattr(TranslationCache, "remove", removing)
+    outcome = techniques.run_guest("bt", workloads.find(name), "small")
+    assert outcome.counters_total["bt.unit"] == sum(placed.values())
+    assert outcome.counters_total.get("bt.invalidated", 0) == sum(removed.values())
+    assert all(times <= 1 + removed[rip] for rip, times in placed.items())
