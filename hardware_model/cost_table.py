@@ -291,6 +291,7 @@ EXCLUDED: dict[str, str] = {
     **dict.fromkeys(("bt.instruction.executed", "bt.lookup"), "a part of the instruction classes"),
     "bt.instruction.retired": "priced as the instructions of its translation",
     "bt.invalidated.remap": "a part of bt.invalidated",
+    "bt.frame.released": "priced as the units that it drops",
     **{
         f"bt.callout.{kind}": "a part of bt.callout"
         for kind in ("link", "miss", "emulate", "window", "traced")

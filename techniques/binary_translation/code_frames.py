@@ -17,6 +17,8 @@ from techniques.shadow import ShadowPager
 from techniques.technique import GuestError
 
 _ACCESSED = 1 << 5
+STORES = 64
+"""Stores in a row to a frame of translated code, emulated one by one, after which it is given up the first time."""
 
 
 class CodeFrames:
@@ -31,6 +33,8 @@ class CodeFrames:
         self._counts = counts
         self._by_frame: dict[int, list[Unit]] = {}
         self._by_page: dict[int, list[Unit]] = {}
+        self._stores: dict[int, int] = {}
+        self._patience: dict[int, int] = {}
         self._tables: set[int] = set()
         self._roots: dict[int, int] = {}
         self._tables_written = False
@@ -48,6 +52,7 @@ class CodeFrames:
                 if frame not in self._tables:
                     self._pager.watch(frame)
             units.append(unit)
+            self._stores.pop(frame, None)
             known = self._by_page.get(page)
             if known is None:
                 known = self._by_page[page] = []
@@ -95,12 +100,28 @@ class CodeFrames:
 
     def written(self, gpa: int, size: int) -> None:
         """`size` bytes at `gpa` were stored."""
-        if gpa >> 12 in self._tables or gpa >> 12 == self._root:
+        if gpa >> 12 in self._tables:
             self._tables_written = True
         for frame in range(gpa >> 12, (gpa + size - 1 >> 12) + 1):
-            for unit in tuple(self._by_frame.get(frame, ())):
+            units = self._by_frame.get(frame)
+            if units is None:
+                continue
+            for unit in tuple(units):
                 if any(at < gpa + size and gpa < at + length for at, length in unit.source):
                     self._drop(unit)
+            self._count_store(frame)
+
+    def _count_store(self, frame: int) -> None:
+        """A frame that is written again and again, with nothing translated in between, is released.
+
+        Code that is used on is then translated once more; each time takes twice as many stores.
+        """
+        stores = self._stores[frame] = self._stores.get(frame, 0) + 1
+        patience = self._patience.get(frame, STORES)
+        if stores >= patience and frame in self:
+            self._patience[frame] = 2 * patience
+            self._counts[counted.RELEASED] += 1
+            self.give_up(frame)
 
     def give_up(self, frame: int) -> None:
         """Drop all units of a frame, so that it can be written freely."""

@@ -44,6 +44,7 @@ class TranslationCache:
         self.units: dict[int, Unit] = {}
         self._order: list[Unit] = []
         self._addresses: list[int] = []
+        self.next = _BASE
         self.flush()
 
     def __contains__(self, address: int) -> bool:
@@ -57,7 +58,7 @@ class TranslationCache:
         self.units.clear()
         self._order.clear()
         self._addresses.clear()
-        self._time[:] = 0
+        self._time[: self.next - _BASE] = 0
         self.write(_BASE, _MISS_STUB)
         self.next = _BASE + 16
         entries = np.full(TABLE_ENTRIES, _BASE, "<u8").tobytes()

@@ -50,7 +50,7 @@ POLICY = Knob(
 CACHE_SIZE = Knob(
     "bt.cache-kib",
     CACHE_BYTES >> 10,
-    (CACHE_BYTES >> 10, 1024, 256, 64, 16),
+    (CACHE_BYTES >> 10, 4096, 1024, 256, 64, 16),
     "size of the translation cache",
     "smaller: everything is translated anew whenever the cache is full",
 )
@@ -70,8 +70,8 @@ class BinaryTranslation(DeprivilegingVmm):
     name = "bt"
     doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
     knobs = (POLICY, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
-    vmm_bytes = 40 * MIB
-    own_bytes = 8 * MIB
+    vmm_bytes = 64 * MIB
+    own_bytes = 20 * MIB
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)

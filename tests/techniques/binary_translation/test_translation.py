@@ -155,3 +155,10 @@ def test_what_ran_translated_is_counted_beside_what_it_stands_for(translated):
     assert bt(run, "lookup") == 500
     classes = sum(n for name, n in counts.items() if name.startswith("insn."))
     assert bt(run, "instruction.executed") == classes > bt(run, "instruction.retired")
+
+
+def test_a_frame_that_is_written_again_and_again_is_let_go_ever_more_patiently(translated):
+    body = "mov ecx, 500\nnext:\nadd [rip + word], rcx\nloop next\njmp over\nword: .quad 0\nover:\n"
+    run, _ = translated(body)
+    assert bt(run, "frame.released") == 3
+    assert run.counters["emulate"] >= 64 + 128 + 256
