@@ -31,6 +31,10 @@ class MachineMemory:
         if self._engine.drop_code(address, address + 8):
             self._engine.counters[_CODE_INVALIDATED] += 1
 
+    def view(self, address: int, count: int) -> memoryview:
+        """A live view of `count` aligned 64-bit words from `address`, where no code lies."""
+        return self._words[address >> 3 : (address >> 3) + count].data
+
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes from `address`; IndexError beyond the end of memory."""
         self._check(address, size)

@@ -1,4 +1,4 @@
-"""The CPU state of the engine as registers: numpy views, no copies, 0.1 µs an access."""
+"""The CPU state of the engine as registers: views, no copies, 0.1 µs an access."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class Registers:
 
     def __init__(self, env: int, words: np.ndarray, rflags_access: RflagsAccess) -> None:
         raw = (ctypes.c_uint8 * 0x1600).from_address(env)
-        bytes_view = np.frombuffer(memoryview(raw), np.uint8)
-        self._q = bytes_view.view(np.uint64)
-        self._d = bytes_view.view(np.uint32)
-        self.gpr = self._q[:16]
+        octets = memoryview(raw).cast("B")
+        self._q = octets.cast("Q")
+        self._d = octets.cast("I")
+        self.gpr = np.frombuffer(octets, np.uint64)[:16]
         self._words = words
         self._rflags = rflags_access
 
     @property
     def rip(self) -> int:
         """RIP; in a handler, the address of the instruction at hand."""
-        return int(self._q[L.ENV_EIP // 8])
+        return self._q[L.ENV_EIP // 8]
 
     @rip.setter
     def rip(self, value: int) -> None:
@@ -82,31 +82,36 @@ class Registers:
     @property
     def interrupts_enabled(self) -> bool:
         """RFLAGS.IF."""
-        return bool(int(self._q[L.ENV_EFLAGS // 8]) & 0x200)
+        return bool(self._q[L.ENV_EFLAGS // 8] & 0x200)
+
+    @property
+    def nested_task(self) -> bool:
+        """RFLAGS.NT, with which IRET faults in long mode."""
+        return bool(self._q[L.ENV_EFLAGS // 8] & 0x4000)
 
     @property
     def cpl(self) -> int:
         """Current privilege level."""
-        return int(self._d[L.ENV_HFLAGS // 4]) & L.HF_CPL
+        return self._d[L.ENV_HFLAGS // 4] & L.HF_CPL
 
     @cpl.setter
     def cpl(self, value: int) -> None:
         at = L.ENV_HFLAGS // 4
-        self._d[at] = (int(self._d[at]) & ~L.HF_CPL) | value
+        self._d[at] = (self._d[at] & ~L.HF_CPL) | value
 
     @property
     def sti_shadow(self) -> bool:
         """Whether interrupts are held off for one instruction (blocking by STI or MOV SS)."""
-        return bool(int(self._d[L.ENV_HFLAGS // 4]) & L.HF_INHIBIT_IRQ)
+        return bool(self._d[L.ENV_HFLAGS // 4] & L.HF_INHIBIT_IRQ)
 
     @sti_shadow.setter
     def sti_shadow(self, value: bool) -> None:
         at = L.ENV_HFLAGS // 4
-        self._d[at] = (int(self._d[at]) & ~L.HF_INHIBIT_IRQ) | (L.HF_INHIBIT_IRQ if value else 0)
+        self._d[at] = (self._d[at] & ~L.HF_INHIBIT_IRQ) | (L.HF_INHIBIT_IRQ if value else 0)
 
     def cr(self, number: int) -> int:
         """CR0, CR2, CR3 or CR4."""
-        return int(self._q[L.ENV_CR // 8 + number])
+        return self._q[L.ENV_CR // 8 + number]
 
     def store_cr2(self, value: int) -> None:
         """Set CR2."""
@@ -115,7 +120,7 @@ class Registers:
     @property
     def efer(self) -> int:
         """IA32_EFER."""
-        return int(self._q[L.ENV_EFER // 8]) & ~_EFER_SVME
+        return self._q[L.ENV_EFER // 8] & ~_EFER_SVME
 
     @efer.setter
     def efer(self, value: int) -> None:
@@ -123,7 +128,7 @@ class Registers:
 
     def dr(self, number: int) -> int:
         """A debug register."""
-        return int(self._q[L.ENV_DR // 8 + number])
+        return self._q[L.ENV_DR // 8 + number]
 
     def msr(self, name: str) -> int:
         """One of the MSRs that live in the processor's state: star, lstar, cstar, fmask, kernel_gs_base, ..."""
@@ -133,13 +138,15 @@ class Registers:
         """Set one of the MSRs that `msr` reads."""
         self._q[_MSR_OFFSETS[name] // 8] = value
 
+    def selector(self, name: str) -> int:
+        """The visible part of a segment register."""
+        return self._d[_SEGMENT_OFFSETS[name] // 4]
+
     def segment(self, name: str) -> Segment:
         """A segment register: es cs ss ds fs gs ldtr tr."""
         at = _SEGMENT_OFFSETS[name]
         d = self._d
-        return Segment(
-            int(d[at // 4]), int(self._q[at // 8 + 1]), int(d[at // 4 + 4]), int(d[at // 4 + 5])
-        )
+        return Segment(d[at // 4], self._q[at // 8 + 1], d[at // 4 + 4], d[at // 4 + 5])
 
     def set_segment(self, name: str, segment: Segment) -> None:
         """Set a segment register, hidden part included; the privilege level is set apart."""
@@ -152,7 +159,7 @@ class Registers:
     def table(self, name: str) -> tuple[int, int]:
         """(base, limit) of gdtr or idtr."""
         at = _TABLE_OFFSETS[name]
-        return int(self._q[at // 8 + 1]), int(self._d[at // 4 + 4])
+        return self._q[at // 8 + 1], self._d[at // 4 + 4]
 
     def set_table(self, name: str, base: int, limit: int) -> None:
         """Set gdtr or idtr."""

@@ -75,7 +75,7 @@ ROWS = (
         "CPL0 may not return to, is accepted; IF is not loaded",
         agrees=("iret",),
         differs=("iret-rpl1",),
-        bt="callout: returns to translated or to direct user code",
+        bt="in-cache within the kernel, unless an interrupt waits; callout to user code",
         pv="hypercall iret",
     ),
     SystemInstruction(

@@ -5,6 +5,7 @@ unit, builder      a translation unit, and how one is emitted
 templates          single instructions of translated code
 copying            instructions taken over, RIP-relative operands fixed up
 control_flow       jumps, calls and returns
+interrupt_return   IRETQ
 sensitive          sequences on the state page, callouts; state_reads, port_reads: those that only load from it
 translator         from guest code to a unit
 translation_cache  units in machine memory, chained and found

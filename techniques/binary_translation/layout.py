@@ -17,6 +17,7 @@ from techniques.deprivileged.vmm_window import WINDOW
 
 REGION = WINDOW + (1 << 30)
 STATE, TABLE, CACHE = 0x000000, 0x080000, 0x200000
+STATE_WORDS = 512
 PORT_ASKS, PORT_VALUES, PORTS = 0x100000, 0x110000, 0x10000
 TABLE_ENTRIES = 1 << 16
 REGION_BYTES = 18 << 20
@@ -45,6 +46,7 @@ STATE_FIELDS: dict[str, int] = {
     "idt_base": 0xF0,
     "ldtr": 0xF8,
     "tr": 0x100,
+    "iret_asks": 0x108,
     "port_asks": PORT_ASKS - STATE,
     "port_values": PORT_VALUES - STATE,
 }
@@ -52,7 +54,8 @@ STATE_FIELDS: dict[str, int] = {
 
 `gprN`: register N, saved while translated code uses it for itself. `interrupts`: what to add to flags
 with IF set to have the guest's own IF: 0, or -0x200. `iopl`: the same for IOPL. `pending`: not 0 while
-an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. `port_asks` and
+an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. `iret_asks`: while
+IRET is not to be done in the cache, because an interrupt waits for IF or NT is set. `port_asks` and
 `port_values`: the tables of ports. The others are the guest's registers of that name.
 """
 

@@ -2,6 +2,7 @@
 
 A sequence leaves the guest's registers, flags and stack at every instruction of it so that they can be
 restored from its mark; only its last instruction retires. POPF may use flags: its own load ends them.
+NT is set by the VMM alone, which then has IRET call out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from iced_x86 import Code, Instruction, Mnemonic, Register, RegisterExt
 
 from techniques.binary_translation.builder import RAX, UnitBuilder
 from techniques.binary_translation.copying import register_name
+from techniques.binary_translation.interrupt_return import interrupt_return
 from techniques.binary_translation.port_reads import port_in
 from techniques.binary_translation.state_reads import (
     CONTROL,
@@ -22,7 +24,7 @@ from techniques.binary_translation.unit import Kind
 
 _SEGMENTS = range(Register.ES, Register.GS + 1)
 _IF_CLEAR = "mov {interrupts}, -0x200"
-_TF_AND_IOPL = 0x3100
+_TF_IOPL_NT = 0x7100
 
 
 def rule(instruction: Instruction) -> Translate | None:
@@ -88,7 +90,7 @@ def _popf(builder: UnitBuilder, instruction: Instruction) -> bool:
     saved = (RAX,)
     builder.emit("mov {gpr0}, rax")
     builder.emit("mov rax, qword ptr [rsp]")
-    builder.emit(f"test eax, {_TF_AND_IOPL:#x}", saved=saved)
+    builder.emit(f"test eax, {_TF_IOPL_NT:#x}", saved=saved)
     builder.raw(b"\x74\x02", saved=saved)  # jz over the callout
     builder.callout(Kind.EMULATE, instruction, saved)
     builder.emit("and eax, 0x200", saved=saved)
@@ -131,6 +133,7 @@ _SEQUENCES: dict[int, Translate] = {
     Mnemonic.POPFQ: _popf,
     Mnemonic.POPF: _popf,
     Mnemonic.IN: port_in,
+    Mnemonic.IRETQ: interrupt_return,
     Mnemonic.SMSW: shows("cr0"),
     Mnemonic.SLDT: shows("ldtr"),
     Mnemonic.STR: shows("tr"),

@@ -2,78 +2,82 @@
 
 from __future__ import annotations
 
+from hardware_model.executor.registers import Registers
 from techniques.binary_translation.layout import STATE_FIELDS
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.virtual_cpu import IF, VirtualCpu
 
-_INTERRUPTS, _IOPL = STATE_FIELDS["interrupts"], STATE_FIELDS["iopl"]
-_CR8 = STATE_FIELDS["cr8"]
 _MASK = (1 << 64) - 1
+_WORD = {name: offset >> 3 for name, offset in STATE_FIELDS.items()}
+_INTERRUPTS, _IOPL, _CR8 = _WORD["interrupts"], _WORD["iopl"], _WORD["cr8"]
+_STORED = tuple(
+    _WORD[name]
+    for name in (
+        *("interrupts", "iopl", "cr8", "pending", "requests"),
+        *("cr0", "cr2", "cr3", "cr4", "cs", "ss", "iret_asks"),
+    )
+)
 
 
 class StatePage:
     """Moves the virtual CPU's registers between the VMM and the state page."""
 
     def __init__(
-        self, cache: TranslationCache, cpu: VirtualCpu, platform: DeprivilegedPlatform
+        self,
+        cache: TranslationCache,
+        registers: Registers,
+        cpu: VirtualCpu,
+        platform: DeprivilegedPlatform,
     ) -> None:
-        self._cache = cache
+        self._registers = registers
+        self._words = cache.state_words
         self._cpu = cpu
         self._platform = platform
-        self._held: dict[str, int] = {}
+        self._held: tuple[int, ...] = ()
 
     def load(self) -> None:
         """Translated code was left: take what it may have changed."""
-        self._held["interrupts"] = added = self._cache.read_state(_INTERRUPTS)
-        self._held["iopl"] = iopl = self._cache.read_state(_IOPL)
-        self._cpu.interrupts = not added
+        words = self._words
+        interrupts, iopl, priority = words[_INTERRUPTS], words[_IOPL], words[_CR8]
+        self._cpu.interrupts = not interrupts
         self._cpu.iopl = iopl >> 12 & 3
-        priority = self._cache.read_state(_CR8)
-        if priority != self._held.get("cr8"):
-            self._held["cr8"] = priority
+        if self._held and priority != self._held[2]:
             self._platform.apic.task_priority = priority << 4
+        self._held = (interrupts, iopl, priority, *self._held[3:])
 
     def store(self) -> None:
         """Translated code is about to run: give it the virtual CPU's registers."""
-        cpu = self._cpu
-        wanted = {
-            "interrupts": 0 if cpu.interrupts else -IF & _MASK,
-            "iopl": cpu.iopl << 12,
-            "pending": int(self._platform.apic.deliverable),
-            "requests": self._platform.apic.pending_class,
-            "cr0": cpu.control[0],
-            "cr2": cpu.control[2],
-            "cr3": cpu.control[3],
-            "cr4": cpu.control[4],
-            "cr8": self._platform.apic.task_priority >> 4,
-            "cs": cpu.selector("cs"),
-            "ss": cpu.selector("ss"),
-        }
-        self._write(wanted)
+        cpu, apic = self._cpu, self._platform.apic
+        control, waits = cpu.control, apic.deliverable
+        wanted = (
+            0 if cpu.interrupts else -IF & _MASK,
+            cpu.iopl << 12,
+            apic.task_priority >> 4,
+            int(waits),
+            apic.pending_class,
+            control[0],
+            control[2],
+            control[3],
+            control[4],
+            cpu.selector("cs"),
+            cpu.selector("ss"),
+            int(waits or self._registers.nested_task),
+        )
+        if wanted != self._held:
+            self._held = wanted
+            for word, value in zip(_STORED, wanted, strict=True):
+                self._words[word] = value
 
     def store_tables(self) -> None:
         """The guest has loaded a descriptor-table register."""
         cpu = self._cpu
-        (gdt_base, gdt_limit), (idt_base, idt_limit) = cpu.gdtr, cpu.idtr
-        self._write(
-            {
-                "gdt_base": gdt_base,
-                "gdt_limit": gdt_limit,
-                "idt_base": idt_base,
-                "idt_limit": idt_limit,
-                "ldtr": cpu.ldtr.selector,
-                "tr": cpu.tr.selector,
-            }
-        )
-
-    def _write(self, wanted: dict[str, int]) -> None:
-        held = self._held
-        for name, value in wanted.items():
-            if held.get(name) != value:
-                held[name] = value
-                self._cache.write_state(STATE_FIELDS[name], value)
+        words = self._words
+        words[_WORD["gdt_base"]], words[_WORD["gdt_limit"]] = cpu.gdtr
+        words[_WORD["idt_base"]], words[_WORD["idt_limit"]] = cpu.idtr
+        words[_WORD["ldtr"]], words[_WORD["tr"]] = cpu.ldtr.selector, cpu.tr.selector
 
     def saved(self, number: int) -> int:
         """General register `number` as translated code saved it."""
-        return self._cache.read_state(8 * number)
+        word: int = self._words[number]
+        return word

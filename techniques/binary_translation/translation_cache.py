@@ -18,6 +18,7 @@ from techniques.binary_translation.layout import (
     PORTS,
     REGION,
     STATE,
+    STATE_WORDS,
     TABLE,
     TABLE_ENTRIES,
 )
@@ -29,7 +30,10 @@ _MISS_STUB = b"\x0f\x0b"
 
 
 class TranslationCache:
-    """`size` bytes of code at REGION + CACHE, whose region starts at machine address `machine_base`."""
+    """`size` bytes of code at REGION + CACHE, whose region starts at machine address `machine_base`.
+
+    `state_words` are the state page's 64-bit words.
+    """
 
     def __init__(
         self, machine: Machine, counters: counted.Counts, machine_base: int, size: int
@@ -38,6 +42,7 @@ class TranslationCache:
         self._counts = counters
         self._offset = machine_base - REGION  # from linear to machine addresses
         self._size = size
+        self.state_words = machine.memory.view(machine_base + STATE, STATE_WORDS)
         self._time = np.zeros(size, np.uint8)
         self.write(REGION + PORT_ASKS, b"\1" * PORTS)
         machine.set_time_map(machine_base + CACHE, self._time)
@@ -71,14 +76,6 @@ class TranslationCache:
     def read(self, linear: int, size: int) -> bytes:
         """`size` bytes at a linear address of the region."""
         return self._memory.read(linear + self._offset, size)
-
-    def read_state(self, offset: int) -> int:
-        """A field of the state page."""
-        return self._memory.read64(REGION + STATE + offset + self._offset)
-
-    def write_state(self, offset: int, value: int) -> None:
-        """Set a field of the state page."""
-        self._memory.write64(REGION + STATE + offset + self._offset, value & (1 << 64) - 1)
 
     def write_beside_state(self, offset: int, data: bytes) -> None:
         """Store `data` at an offset from the state page."""

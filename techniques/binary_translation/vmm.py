@@ -84,7 +84,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self.source = Source(self.memory, self.shadow.walker)
         self.translator = Translator(self.source)
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
-        self.page = StatePage(self.cache, self.cpu, self.virtual)
+        self.page = StatePage(self.cache, machine.registers, self.cpu, self.virtual)
         self.chipset = Chipset(self.cache, self.virtual.devices.bus)
         self.callouts = Callouts(self)
         self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))

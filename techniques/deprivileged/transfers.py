@@ -59,7 +59,9 @@ class Transfers:
         return [int.from_bytes(raw[at : at + size], "little") for at in range(0, len(raw), size)]
 
     def interrupt_return(self, size: int) -> None:
-        """IRET in 64-bit mode with operands of `size` bytes: always pops RSP and SS."""
+        """IRET in 64-bit mode with operands of `size` bytes: always pops RSP and SS; #GP(0) with NT set."""
+        if self._registers.nested_task:
+            raise general_protection()
         rip, cs, flags, rsp, ss = self._pop(5, size)
         cpl = self._cpu.cpl
         code = self._return_target(cs & 0xFFFF)

@@ -72,5 +72,5 @@ class VirtualCpu:
 
     def selector(self, name: str) -> int:
         """A segment register's selector; CS and SS of the kernel have RPL 0."""
-        value = self._registers.segment(name).selector
+        value = self._registers.selector(name)
         return value & ~3 if name in ("cs", "ss") and not self.cpl else value

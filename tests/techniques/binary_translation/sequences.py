@@ -167,6 +167,18 @@ def _return_by_push(p: Program, depth: int) -> str:
     return f"lea {register}, [rip + {target}]\npush {register}\nret\nud2\n{target}:"
 
 
+def _interrupt_return(p: Program, depth: int) -> str:
+    """IRETQ to the kernel, often with flags or selectors that only the VMM can load."""
+    target, old = p.label(), p.register()
+    flags = p.random.getrandbits(22) & FLAGS | p.random.choice((0, 0x200, 0x200, 0x1000)) | 2
+    flags = p.random.choice((2, 0x202, 0x202, flags))
+    scratch = next(r for r in REGISTERS if r != old)
+    return (
+        f"mov {old}, ss\nmov {scratch}, rsp\npush {old}\npush {scratch}\npush {flags:#x}\npush 8\n"
+        f"lea {scratch}, [rip + {target}]\npush {scratch}\n?iretq\nadd rsp, 40\n{target}:"
+    )
+
+
 def _control_register(p: Program, depth: int) -> str:
     r = p.register()
     texts = (
@@ -234,7 +246,7 @@ def _string(p: Program, depth: int) -> str:
 _WEIGHTED: dict[Callable[[Program, int], str], int] = {
     _alu: 12, _unary: 5, _constant: 4, _store: 5, _rip_relative: 3, _store_beside_code: 1, _read_flags: 4,
     _write_flags: 4, _interrupts: 5, _control_register: 5, _system: 6, _msr: 2, _segments: 4, _fault: 4, _string: 2,
-    _indirect_jump: 2, _return_by_push: 2,
+    _indirect_jump: 2, _return_by_push: 2, _interrupt_return: 3,
 }  # fmt: skip
 _NESTING: dict[Callable[[Program, int], str], int] = {
     _stack: 4, _conditional: 6, _loop: 3, _call: 4, _indirect_call: 4,

@@ -162,3 +162,27 @@ def test_a_frame_that_is_written_again_and_again_is_let_go_ever_more_patiently(t
     run, _ = translated(body)
     assert bt(run, "frame.released") == 3
     assert run.counters["emulate"] >= 64 + 128 + 256
+
+
+IRET = (
+    "mov ecx, 100\nnext:\nmov rax, ss\nmov rbx, rsp\npush rax\npush rbx\npush {flags}\npush 8\n"
+    "lea rax, [rip + on]\npush rax\niretq\nud2\non:\nloop next\ncli\n"
+)
+
+
+def test_iret_within_the_kernel_does_not_call_out(translated):
+    run, _ = translated(IRET.format(flags=0x202))
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate")
+
+
+def test_iret_that_sets_iopl_calls_out(translated):
+    run, _ = translated(IRET.format(flags=0x1002))
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate") + 100
+
+
+def test_iret_with_the_nested_task_flag_faults(translated):
+    body = IRET.replace("iretq\nud2", "?iretq\nadd rsp, 40").format(flags=2)
+    run, _ = translated("push 0x4002\npopfq\n" + body.replace("100", "1") + "push 2\npopfq\n")
+    assert (run.records[0].vector, run.records[0].error) == (13, 0)
