@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from hardware_model.counters import HYPERCALL_NAMES
 from hardware_model.instruction_classes import INSTRUCTION_CLASSES
 from hardware_model.vectors import EXCEPTION_VECTORS
-from hardware_model.vmx.exit_reasons import EXIT_REASONS
+from hardware_model.vmx.exit_reasons import EXIT_REASONS, Reason
 from hardware_model.vtd.counted import FREE_IN_REMAPPING
 
 Component = Literal[
@@ -82,12 +82,24 @@ COSTS: tuple[Cost, ...] = (
                 "exception or interrupt from a deprivileged guest into the VMM, and the IRET back",
             ),
             "trap.syscall": ("trap.syscall", "SYSCALL into the VMM and the SYSRET back"),
+            "vmx.exception_check": (
+                "vmx.exception_kept",
+                "consulting the exception bitmap about an exception that stays in the guest",
+            ),
+            "vmx.tpr_shadow": (
+                "vmx.tpr_access",
+                "reading or writing the virtual-APIC page for CR8",
+            ),
         },
     ),
     *_costs(
         "VMM software",
         {
             "vmm.exit_dispatch": ("exits", "saving and restoring registers, finding the handler"),
+            "vmm.exit_port": (
+                "exit.io_instruction",
+                "from the handler of port I/O to a device model and back",
+            ),
             "vmm.trap_dispatch": ("traps", "saving and restoring registers, finding the handler"),
             "vmm.emulate": ("emulate", "fetching, decoding and emulating one guest instruction"),
             "vmm.emulate_byte": (
@@ -136,6 +148,10 @@ COSTS: tuple[Cost, ...] = (
             "bt.link": (
                 "bt.chained bt.unchained bt.lookup.filled",
                 "linking or unlinking an exit of a unit, entering an indirect target",
+            ),
+            "bt.lookup_wait": (
+                "bt.lookup",
+                "loads of a look-up in the cache that wait for each other, beside its instructions",
             ),
             "bt.invalidate": ("bt.invalidated", "dropping a translation unit"),
             "bt.flush": ("bt.flush", "emptying the translation cache"),
@@ -279,7 +295,13 @@ EXCLUDED: dict[str, str] = {
     "psc.ept.hit": "saves references; the look-up is part of the walk's start",
     "entries": "every entry but the first follows an exit and is priced with it",
     "entry.failed": "a defect of the VMM, not a cost of a technique",
-    **{f"exit.{r.name}": "a part of the exits" for r in EXIT_REASONS},
+    **{
+        f"exit.{r.name}": "a part of the exits"
+        for r in EXIT_REASONS
+        if r.number != Reason.IO_INSTRUCTION
+    },
+    "emulate.entry_read": "a deprivileging VMM lies in the guest's address space, so that the processor "
+    "translates its accesses, and its misses are part of its path lengths",
     "trap.emulated": "counted by emulate as well",
     "mmu.pf_total": "the sum of the kinds of page faults, priced by kind",
     "mmu.pf_write_protect": "priced as the page-table write that it announces",
@@ -288,7 +310,7 @@ EXCLUDED: dict[str, str] = {
         ("bt.unit", "bt.instruction.emitted", "bt.byte.emitted"),
         "priced as the translation of the guest's instructions",
     ),
-    **dict.fromkeys(("bt.instruction.executed", "bt.lookup"), "a part of the instruction classes"),
+    "bt.instruction.executed": "a part of the instruction classes",
     "bt.instruction.retired": "priced as the instructions of its translation",
     "bt.invalidated.remap": "a part of bt.invalidated",
     "bt.frame.released": "priced as the units that it drops",

@@ -101,6 +101,8 @@ _VMX = _group(
         "injection.interrupt": "external interrupts injected by VM entry",
         "injection.exception": "exceptions injected by VM entry",
         "injection.software": "software interrupts and software exceptions injected by VM entry",
+        "vmx.exception_kept": "exceptions in non-root mode that the exception bitmap left to the guest",
+        "vmx.tpr_access": "accesses to CR8 in non-root mode that the TPR shadow served",
     },
 )
 
@@ -150,8 +152,9 @@ _VMM = _group(
     "vmm",
     "events",
     {
-        "emulate": "guest instructions decoded and emulated by the VMM",
+        "emulate": "guest instructions emulated by the VMM; not the adapted ones of bt.callout.traced",
         "emulate.bytes": "bytes of guest memory copied by the VMM while emulating",
+        "emulate.entry_read": "guest page-table entries read to find guest memory that a deprivileging VMM accesses",
         "device.port": "port accesses served by the VMM's device models",
         "device.mmio": "register accesses served by the VMM's device models",
         "inject.window": "interrupt-window requests by the VMM",

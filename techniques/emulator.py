@@ -52,10 +52,22 @@ class Emulator:
         self._written = written
 
     def fetch(self) -> bytes:
-        """Up to 15 code bytes at the guest's RIP."""
+        """Up to 15 code bytes at the guest's RIP, counted as copied."""
+        self._counters[_BYTES] += min(15, 0x1000 - (self._registers.rip & 0xFFF))
+        return self._code()
+
+    def _begin(self, *, known: bool) -> bytes:
+        """The code at RIP. A `known` instruction was decoded earlier: nothing is fetched anew."""
+        if known:
+            return self._code()
+        self._counters[_EMULATE] += 1
+        return self.fetch()
+
+    def _code(self) -> bytes:
+        """Up to 15 bytes at RIP, uncounted."""
         rip = self._registers.rip
         first = min(15, 0x1000 - (rip & 0xFFF))
-        code = self._read(rip, first)
+        code = self._memory.read(self._physical(rip), first)
         following = self._translate((rip + first) & _MASK) if first < 15 else None
         if following is not None and following < self._memory.size:
             code += self._memory.read(following, 15 - first)
@@ -82,11 +94,11 @@ class Emulator:
         self._registers.rip = (self._registers.rip + length) & _MASK
         self._machine.retire_emulated()
 
-    def device_access(self, gpa: int) -> None:
+    def device_access(self, gpa: int, *, known: bool = False) -> None:
         """The load or store at RIP touches the device register at `gpa`."""
-        self._counters[_EMULATE] += 1
+        code = self._begin(known=known)
         try:
-            access = device_access.decode(self.fetch(), self._registers.rip)
+            access = device_access.decode(code, self._registers.rip)
         except UnsupportedAccess as error:
             raise GuestError(str(error)) from None
         if access.write:
@@ -95,10 +107,9 @@ class Emulator:
             access.complete_load(self._registers, self._devices.read(gpa, access.size))
         self.complete(access.length)
 
-    def store(self) -> None:
+    def store(self, *, known: bool = False) -> None:
         """Perform the store at RIP on guest memory."""
-        self._counters[_EMULATE] += 1
-        instruction = Decoder(64, self.fetch(), ip=self._registers.rip).decode()
+        instruction = Decoder(64, self._begin(known=known), ip=self._registers.rip).decode()
         operation = OPERATIONS.get(instruction.mnemonic)
         if instruction.mnemonic in _STRING_STORES:
             self._string_store(instruction)

@@ -4,13 +4,14 @@ controls in the VMCS.
 
 from __future__ import annotations
 
+from hardware_model import counters
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import load32
 from hardware_model.executor.operands import code_byte, memory_address
 from hardware_model.executor.profile import request_interrupt
-from hardware_model.executor.state import U, set_word, word
+from hardware_model.executor.state import U, count, set_word, word
 from hardware_model.executor.vmx_exit import (
     COMPLETED,
     NO_EXIT,
@@ -46,6 +47,7 @@ _PAUSE, _MOV_DR = U(Primary.PAUSE_EXITING), U(Primary.MOV_DR_EXITING)
 _RDTSCP, _WBINVD = U(Secondary.ENABLE_RDTSCP), U(Secondary.WBINVD_EXITING)
 _VMCALL, _VMLAUNCH, _VMRESUME, _VMXOFF = 0xC1, 0xC2, 0xC3, 0xC4
 INVALID_OPCODE = U(6)
+_KEPT = counters.index("vmx.exception_kept")
 R = Reason
 
 
@@ -87,6 +89,7 @@ def exception(w, vector):
         if reason != U(0):
             return qualified(w, reason, U(0))
     if not selected(w, vector, error):
+        count(w, _KEPT, 1)
         return double_fault(w, vector)
     info = D.VALID | (D.TYPE_EXCEPTION << U(8)) | vector
     if D.has_error_code(vector):

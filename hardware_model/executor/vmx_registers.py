@@ -4,13 +4,14 @@ what the guest sees otherwise.
 
 from __future__ import annotations
 
+from hardware_model import counters
 from hardware_model.executor import bare
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import load64, store8
 from hardware_model.executor.memory_access import ram_words
 from hardware_model.executor.operands import code_byte, modrm_registers, opcode_offset
-from hardware_model.executor.state import U, word
+from hardware_model.executor.state import U, count, word
 from hardware_model.executor.vmx_exit import COMPLETED, NO_EXIT, field, primary, qualified
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
@@ -30,6 +31,7 @@ _CR8_LOAD, _CR8_STORE = U(Primary.CR8_LOAD_EXITING), U(Primary.CR8_STORE_EXITING
 _TPR_SHADOW = U(Primary.USE_TPR_SHADOW)
 _MSR_BITMAPS_USED, _IO_BITMAPS_USED = U(Primary.USE_MSR_BITMAPS), U(Primary.USE_IO_BITMAPS)
 _IO_ALWAYS = U(Primary.UNCONDITIONAL_IO_EXITING)
+_TPR_ACCESS = counters.index("vmx.tpr_access")
 MOV_TO, MOV_FROM, CLTS, LMSW = 0, 1, 2, 3
 CR_ACCESS, DR_ACCESS, IO, RDMSR, WRMSR, TPR_BELOW_THRESHOLD = 28, 29, 30, 31, 32, 43
 
@@ -91,6 +93,7 @@ def _cr8_write(w, value, gpr):
         return cr_exit(w, 8, MOV_TO, gpr)
     if not primary(w, _TPR_SHADOW) or value > U(15):
         return NO_EXIT
+    count(w, _TPR_ACCESS, 1)
     store8(word(w, W.RAM) + field(w, _VIRTUAL_APIC) + U(0x80), value << U(4))
     bare.complete(w)
     if value < (field(w, _THRESHOLD) & U(15)):
@@ -118,6 +121,7 @@ def cr_read(w, number):
             return cr_exit(w, 8, MOV_FROM, gpr)
         if not primary(w, _TPR_SHADOW):
             return NO_EXIT
+        count(w, _TPR_ACCESS, 1)
         real = (load64(word(w, W.RAM) + field(w, _VIRTUAL_APIC) + U(0x80)) & U(0xFF)) >> U(4)
     bare.read_cr(w, real)
     return COMPLETED

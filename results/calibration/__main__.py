@@ -22,7 +22,8 @@ _TOLERANCE = 0.005
 def main(folder: Path, write: bool) -> None:
     """Calibrate the presets with the counters of a result folder.
 
-    The folder comes from `trapbench run --workload nano --geometry prescott`. The exit status is 1
+    The folder comes from `trapbench run --workload nano --size standard --geometry prescott`, with
+    the techniques native, bt and hvm-shadow. The exit status is 1
     when a preset differs from the procedure and is not rewritten.
     """
     procedure = Procedure(Run.load(folder))

@@ -26,7 +26,13 @@ _ROWS: Mapping[str, tuple[str, str]] = {
     "in native": ("nanobench in (port 0x80)", "native"),
     "callret": ("nanobench call/ret pair", "native"),
 }
-_EARLY_VTX_SOFTWARE = ("vmm.exit_dispatch", "vmm.device_port", "vmm.device_mmio")
+SOLVED = (
+    ("shadow.pte_write", "nano/ptemod-unchanged", "insn.store", "traced", "ptemod native"),
+    ("vmm.exit_dispatch", "nano/ptemod-unchanged", "insn.store", "ptemod", "ptemod native"),
+    ("vmm.exit_port", "nano/in", "insn.in", "in", "in native"),
+)
+"""In this order: the cost solved for, the workload, its operation, its row, and its native row."""
+_EARLY_VTX_SOFTWARE = ("vmm.exit_dispatch", "vmm.exit_port")
 """Solved from a VMM of 2006, months after VT-x appeared; later ones handle exits in leaner code."""
 _LEAN = (0.25, 1.5)
 """A leaner VMM than that of 2006 may need a quarter of the cycles."""
@@ -48,7 +54,7 @@ def from_rows(anchor: Core) -> dict[str, Figure]:
         for name, key in _ROWS.items()
     }
     emulate = row["callout"].value - row["in cache"].value
-    callout, traced = row["in cache"].value, row["traced"].value
+    callout = row["in cache"].value
     return {
         "vmm.emulate": Figure(
             emulate, f"{row['callout'].citation} less in-TC emulation {callout:g}"
@@ -59,7 +65,6 @@ def from_rows(anchor: Core) -> dict[str, Figure]:
             row["trap"].value - row["fault"].value - emulate,
             f"{row['trap'].citation} less divzero {row['fault'].value:g} and vmm.emulate",
         ),
-        "shadow.pte_write": Figure(traced - callout, f"{row['traced'].citation} less bt.callout"),
     }
 
 
@@ -70,18 +75,15 @@ def from_counts(anchor: Core, observed: Observed, known: Mapping[str, float]) ->
     """
     costs = dict(known)
     found: dict[str, Figure] = {}
-    for key, workload, operation, name in (
-        ("vmm.exit_dispatch", "nano/ptemod-unchanged", "insn.store", "ptemod"),
-        ("vmm.device_port", "nano/in", "insn.in", "in"),
-    ):
+    for key, workload, operation, name, base in SOLVED:
         row = anchor.figures.find("ADAMS06", "NetBurst Prescott-2M", *_ROWS[name])
-        native = anchor.figures.find("ADAMS06", "NetBurst Prescott-2M", *_ROWS[f"{name} native"])
-        amounts = observed.per_operation(workload, "hvm-shadow", operation)
+        native = anchor.figures.find("ADAMS06", "NetBurst Prescott-2M", *_ROWS[base])
+        amounts = observed.per_operation(workload, _ROWS[name][1], operation)
         amounts = amounts - observed.per_operation(workload, "native", operation)
         costs[key] = solve(key, row.value - native.value, amounts, costs)
         citation = f"{row.citation} less native {native.value:g} and every other event counted"
         found[key] = Figure(costs[key], citation)
-    return found | {"vmm.device_mmio": found["vmm.device_port"]}
+    return found
 
 
 def calls(anchor: Core, observed: Observed, known: Mapping[str, float]) -> Costs:

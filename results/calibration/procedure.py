@@ -41,8 +41,8 @@ class Procedure:
     def _path_lengths(self) -> dict[str, Figure]:
         core = self._cores[ANCHOR]
         lengths = anchor.from_rows(core)
-        # The two that are solved for last are there with any value while the rest is collected.
-        unsolved = ("vmm.exit_dispatch", "vmm.device_port")
+        # Those that are solved for last are there with any value while the rest is collected.
+        unsolved = [key for key, *_ in anchor.SOLVED]
         unknown = dict.fromkeys(unsolved, Figure(0.0, "not yet known"))
         known = _values(self._costs(core, lengths | unknown))
         return lengths | anchor.from_counts(core, self._observed, known)

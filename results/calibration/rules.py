@@ -61,6 +61,7 @@ def own_rows(core: Core) -> Costs:
     popf, pushf = pair.value * _POPF_SHARE, pair.value * (1 - _POPF_SHARE)
     split = f"{pair.citation}; split between the two"
     mean = (leaf0.value + leaf1.value) / 2
+    vmcs = _vmcs_accesses(core)
     return {
         "insn.rdtsc": _within(rdtsc.value, 0.9, 1.1, "measured", rdtsc.citation),
         "insn.cpuid": quantity(
@@ -70,7 +71,9 @@ def own_rows(core: Core) -> Costs:
         "insn.popf": _within(popf, 0.75, 1.15, "calibrated", split),
         **_walks(core),
         "vmx.round_trip": _round_trip(core),
-        **_vmcs_accesses(core),
+        **vmcs,
+        **_lookup(core),
+        **_non_root(core, vmcs["vmx.vmread"]),
     }
 
 
@@ -189,6 +192,28 @@ def _vmcs_accesses(core: Core) -> Costs:
             f"{f.citation} by the ratio of the round trips, {ratio:.3f}",
         )
         for k, f in merom.items()
+    }
+
+
+def _lookup(core: Core) -> Costs:
+    """An indirect transfer by the table: its target waits for three loads in a row."""
+    l1 = core.caches[0]
+    source = f"{l1.citation}; three loads in a row: the guest's target, the table's tag, its entry"
+    return {"bt.lookup_wait": _within(3 * l1.value, 0.33, 2, "calibrated", source)}
+
+
+def _non_root(core: Core, vmread: Quantity) -> Costs:
+    """What silicon looks up in non-root mode without an exit.
+
+    The exception bitmap is a field of the VMCS: one access to it. The virtual-APIC page is ordinary
+    memory: its address, its byte and the threshold are three accesses of the first-level cache.
+    """
+    l1, l2, _ = core.caches
+    bitmap = f"{vmread.source}; the exception bitmap is one access to the VMCS"
+    page = f"{l1.citation}; three accesses: the page's address, its byte, the threshold"
+    return {
+        "vmx.exception_check": quantity(vmread.value, l1.value, vmread.high, "calibrated", bitmap),
+        "vmx.tpr_shadow": quantity(3 * l1.value, l1.value, 3 * l2.value, "calibrated", page),
     }
 
 

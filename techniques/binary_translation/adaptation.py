@@ -73,18 +73,18 @@ class Adaptation:
             raise GuestException(PAGE_FAULT, found, linear)
         if found.gpa >= vmm.memory.size:
             self._times.pop(address, None)
-            vmm.emulator.device_access(found.gpa)
+            vmm.emulator.device_access(found.gpa, known=True)
         elif (
             write
             and vmm.shadow.pager.is_traced(found.gpa >> 12)
             and not _crosses(instruction, linear)
         ):
             self._times.pop(address, None)
-            vmm.emulate_store(found.gpa)
+            vmm.emulate_store(found.gpa, known=True)
         elif not write or self._reached(address) or _crosses(instruction, linear):
             self._revert(unit, address)
         else:
-            vmm.emulator.store()
+            vmm.emulator.store(known=True)
 
     def _revert(self, unit: Unit, address: int) -> None:
         del unit.callouts[address]

@@ -43,9 +43,10 @@ _ARITHMETIC = 0x8D5
 POLICY = Knob(
     "shadow.policy",
     "trace",
-    ("trace", "unsync"),
+    ("trace", "virtual-tlb", "unsync"),
     "how shadow tables follow the guest's",
-    "trace: a trap for each page-table write; unsync: resynchronization at flushes",
+    "trace: a trap for each page-table write; virtual-tlb: refills after each CR3 write; "
+    "unsync: resynchronization at flushes",
 )
 CACHE_SIZE = Knob(
     "bt.cache-kib",
@@ -261,10 +262,10 @@ class BinaryTranslation(DeprivilegingVmm):
         if self.machine.running:
             self._deliver_interrupt()
 
-    def emulate_store(self, gpa: int) -> None:
+    def emulate_store(self, gpa: int, *, known: bool = False) -> None:
         """A store to a page table or to translated code; what the emulator does not know is let through."""
         try:
-            self.emulator.store()
+            self.emulator.store(known=known)
         except GuestError:
             if gpa >> 12 not in self.frames:
                 raise

@@ -11,7 +11,7 @@ from techniques.deprivileged.vmm_window import ROOT_INDEX, VmmWindow
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestMemory
 from techniques.shadow import FaultResult, ProcessorLimits, ShadowPager
-from techniques.shadow.counts import view
+from techniques.shadow.counts import OWN_ENTRY_READ, view
 from techniques.shadow.guest_walk import GuestWalker
 from techniques.shadow.paging_mode import paging_mode
 
@@ -47,7 +47,7 @@ class ShadowMemory:
         self._cpu = cpu
         self.forced_cr4 = CR4_TSD
         self.window = VmmWindow(machine.memory, frames)
-        self.walker = GuestWalker(guest, view(machine.counters))
+        self.walker = GuestWalker(guest, view(machine.counters), OWN_ENTRY_READ)
         self.pager = ShadowPager(
             guest=guest,
             machine=machine.memory,

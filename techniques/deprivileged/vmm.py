@@ -200,9 +200,12 @@ class DeprivilegingVmm(Technique):
             case DeviceAccess(gpa=gpa):
                 self.emulator.device_access(gpa)
 
-    def emulate_store(self, gpa: int) -> None:
-        """Perform the store at RIP, which goes to guest-physical `gpa` in a traced frame."""
-        self.emulator.store()
+    def emulate_store(self, gpa: int, *, known: bool = False) -> None:
+        """Perform the store at RIP, which goes to guest-physical `gpa` in a traced frame.
+
+        `known`: it was decoded before.
+        """
+        self.emulator.store(known=known)
 
     def _exception(self, trap: ExceptionTrap) -> None:
         if trap.vector == DEBUG:

@@ -28,6 +28,7 @@ GUEST_ENTRY_READ = index("mmu.guest_entry_read")
 FLOODED = index("mmu.flooded")
 TLB_FLUSH = index("mmu.tlb_flush")
 INVLPG = index("mmu.invlpg")
+OWN_ENTRY_READ = index("emulate.entry_read")
 AD_PROPAGATED = index("mmu.ad_propagated")
 
 

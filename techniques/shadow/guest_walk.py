@@ -40,9 +40,14 @@ class GuestTranslation:
 
 
 class GuestWalker:
-    """Walks the tables in `guest` memory under the registers last given to `configure`."""
+    """Walks the tables in `guest` memory under the registers last given to `configure`.
 
-    def __init__(self, guest: GuestMemory, counts: Counts) -> None:
+    `reads` is the counter of entries read. A VMM in the guest's address space has its own accesses
+    translated by the processor: a walk that stands for that counts apart.
+    """
+
+    def __init__(self, guest: GuestMemory, counts: Counts, reads: int = GUEST_ENTRY_READ) -> None:
+        self._reads = reads
         self._read64 = guest.read64
         self._write64 = guest.write64
         self._size = guest.size
@@ -69,11 +74,11 @@ class GuestWalker:
 
         `ac` is whether EFLAGS.AC lifts SMAP for this access.
         """
-        counts, read64, size = self._counts, self._read64, self._size
+        counts, reads, read64, size = self._counts, self._reads, self._read64, self._size
         table, rights, level, shift = self._root, ALL_RIGHTS, 4, 39
         path: list[tuple[int, int]] = []
         while True:
-            counts[GUEST_ENTRY_READ] += 1
+            counts[reads] += 1
             address = table + (va >> (shift - 3) & 0xFF8)
             entry = read64(address) if address < size else ALL_BITS
             if not entry & P:
@@ -128,7 +133,7 @@ class GuestWalker:
         """Guest-physical address of `va`, whatever the rights; no side effects on the guest."""
         table, shift = self._root, 39
         for level in (4, 3, 2, 1):
-            self._counts[GUEST_ENTRY_READ] += 1
+            self._counts[self._reads] += 1
             address = table + (va >> (shift - 3) & 0xFF8)
             entry = self._read64(address) if address < self._size else ALL_BITS
             reserved = self._reserved_large if entry & PS else self._reserved_table

@@ -68,6 +68,8 @@ class ShadowPager:
         self._counts = counted.view(counters)
         self._flushes = Flushes(tlb, self._counts)
         self._walker = GuestWalker(guest, self._counts)
+        own = counted.OWN_ENTRY_READ if deprivileged else counted.GUEST_ENTRY_READ
+        self._own_walker = GuestWalker(guest, self._counts, own)
         self._size = guest.size
         self._limits = limits
         self._reserved = reserved
@@ -98,7 +100,8 @@ class ShadowPager:
         """The guest loaded CR3."""
         old = self._paging
         self._paging = GuestPaging(old.cr0, cr3, old.cr4, old.efer)
-        self._walker.load_root(cr3)
+        for walker in (self._walker, self._own_walker):
+            walker.load_root(cr3)
         self._policy.cr3_written(self._paging.root_gfn)
         self._flushes.finish()
 
@@ -133,7 +136,8 @@ class ShadowPager:
         paging.require_four_levels()
         self._paging = paging
         mode = paging_mode(paging, self._limits)
-        self._walker.configure(paging, mode)
+        for walker in (self._walker, self._own_walker):
+            walker.configure(paging, mode)
         self._smep, self._smap = bool(paging.cr4 & _SMEP), bool(paging.cr4 & _SMAP)
         self._global_mask = mode.global_mask
         self._policy.enter(paging.root_gfn, mode)
@@ -232,7 +236,7 @@ class ShadowPager:
 
     def translate(self, va: int) -> int | None:
         """Guest-physical address of `va` by the guest's tables, whatever the rights; no effects."""
-        return self._walker.probe(va)
+        return self._own_walker.probe(va)
 
     def check(self) -> None:
         """Raise Inconsistent unless every shadow entry is what the policy promises; for tests."""

@@ -51,9 +51,12 @@ EXIT = {
 KERNEL = {
     "null-call": lambda n: [n],
     "fork-wait": lambda n: [n * (n + 1) // 2, sum(range(2, n + 2))],
+    "fork-wait@process": lambda n: [n * (n + 1) // 2, sum(range(2, n + 2))],
+    "fork-exec": lambda n: [67 * n],
     "exec": lambda n: [n, 0],
     "protection-fault": lambda n: [n, 0],
     "signal": lambda n: [n],
+    "signal-install": lambda n: [n],
     "pipe": lambda n: [n * (n + 1) // 2 + n],
     "pipe@1k": lambda n: [n * (n + 1) // 2 + n],
 }
@@ -99,13 +102,14 @@ def test_parent_and_children_count_on_their_own_copies(run_workload, parameters)
     assert run_workload("kernel/cow-fault")[:2] == [children, pages * times]
 
 
-def test_a_mapping_comes_back_to_the_same_place(run_workload, parameters):
-    assert run_workload("kernel/mmap-munmap")[0] == parameters("kernel/mmap-munmap")["rounds"]
+@pytest.mark.parametrize("name", ["kernel/mmap-munmap", "kernel/mmap-munmap@8m"])
+def test_a_mapping_comes_back_to_the_same_place(run_workload, parameters, name):
+    assert run_workload(name)[0] == parameters(name)["rounds"]
 
 
 def test_every_workload_has_its_outcome_tested():
     tested = {name for name, _ in BY_ITERATIONS} | {"exit/lgdt"}
-    others = {"page-fault", "cow-fault", "mmap-munmap"}
+    others = {"page-fault", "cow-fault", "mmap-munmap", "mmap-munmap@8m"}
     left = set(of_family("nano", "exit", "kernel")) - tested - {f"kernel/{n}" for n in others}
     assert {name.split("@")[0] for name in left} == {"kernel/context-switch"}
 

@@ -1,9 +1,9 @@
 #: title = "Matrix product"
 #: stresses = "integer (base) or SSE2 double (@double) arithmetic, sequential loads and stores"
 #: outcome = "result 0 is the sum of (row * order + column + 1) * c[row][column]; the same number for both kinds"
-#: small = { order = 32, double = 0 }
-#: standard = { order = 70, double = 0 }
-#: large = { order = 150, double = 0 }
+#: small = { order = 32, double = 0, tick_period = 2000000 }
+#: standard = { order = 70, double = 0, tick_period = 2000000 }
+#: large = { order = 150, double = 0, tick_period = 2000000 }
 #: variants = { "double" = { double = 1 } }
 
 @user

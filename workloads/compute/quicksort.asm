@@ -1,9 +1,9 @@
 #: title = "Quicksort"
 #: stresses = "data-dependent branches, recursion, loads and stores"
 #: outcome = "result 0 is the sum of (rank + 1) * value over the sorted array, result 1 the number of misordered neighbours (0)"
-#: small = { elements = 2500 }
-#: standard = { elements = 20000 }
-#: large = { elements = 160000 }
+#: small = { elements = 2500, tick_period = 2000000 }
+#: standard = { elements = 20000, tick_period = 2000000 }
+#: large = { elements = 160000, tick_period = 2000000 }
 
 @user
 user_main:

@@ -1,9 +1,9 @@
 #: title = "Recursive calls"
 #: stresses = "CALL and RET, the stack, short basic blocks"
 #: outcome = "result 0 is the Fibonacci number of n, result 1 the number of calls made"
-#: small = { n = 20 }
-#: standard = { n = 25 }
-#: large = { n = 30 }
+#: small = { n = 20, tick_period = 2000000 }
+#: standard = { n = 25, tick_period = 2000000 }
+#: large = { n = 30, tick_period = 2000000 }
 
 @user
 # Naive Fibonacci: two calls per node of the call tree and no memory but the stack. The return

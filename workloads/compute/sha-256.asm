@@ -1,9 +1,9 @@
 #: title = "SHA-256"
 #: stresses = "32-bit rotates, additions and logic on registers"
 #: outcome = "results 0-7 are the digest of `length` bytes 'a', as big-endian words (FIPS 180-4)"
-#: small = { length = 6000 }
-#: standard = { length = 60000 }
-#: large = { length = 1000000 }
+#: small = { length = 6000, tick_period = 2000000 }
+#: standard = { length = 60000, tick_period = 2000000 }
+#: large = { length = 1000000, tick_period = 2000000 }
 
 @user
 # One round of the compression function (FIPS 180-4, section 6.2.2): the caller rotates the names of

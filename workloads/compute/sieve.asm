@@ -1,9 +1,9 @@
 #: title = "Sieve of Eratosthenes"
 #: stresses = "strided byte stores, well predicted loops"
 #: outcome = "result 0 is the number of primes up to the limit, result 1 the largest of them"
-#: small = { limit = 20000 }
-#: standard = { limit = 200000 }
-#: large = { limit = 2000000 }
+#: small = { limit = 20000, tick_period = 2000000 }
+#: standard = { limit = 200000, tick_period = 2000000 }
+#: large = { limit = 2000000, tick_period = 2000000 }
 
 @user
 user_main:

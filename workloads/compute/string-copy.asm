@@ -1,9 +1,9 @@
 #: title = "String copy"
 #: stresses = "REP MOVSQ and REP MOVSB: one instruction, many iterations"
 #: outcome = "result 0 is a position-dependent checksum of the twice copied buffer"
-#: small = { bytes = 8192, repeats = 20 }
-#: standard = { bytes = 16384, repeats = 100 }
-#: large = { bytes = 65536, repeats = 250 }
+#: small = { bytes = 8192, repeats = 20, tick_period = 2000000 }
+#: standard = { bytes = 16384, repeats = 100, tick_period = 2000000 }
+#: large = { bytes = 65536, repeats = 250, tick_period = 2000000 }
 
 @user
 # Copies a -> b by quadwords and b -> c by bytes, repeatedly. An interrupt may arrive between two

@@ -5,6 +5,9 @@
 #: standard = { processes = 2, footprint = 0, switches = 2400 }
 #: large = { processes = 2, footprint = 0, switches = 24000 }
 #: [variants]
+#: "1p0k" = { processes = 1 }
+#: "1p16k" = { processes = 1, footprint = 0x4000 }
+#: "1p64k" = { processes = 1, footprint = 0x10000, small = { switches = 60 } }
 #: "2p16k" = { footprint = 0x4000 }
 #: "2p64k" = { footprint = 0x10000, small = { switches = 60 } }
 #: "8p0k" = { processes = 8 }
@@ -18,7 +21,8 @@
 
 @user
 # lmbench's lat_ctx: processes in a ring hand a token on through pipes. Whoever has it reads a word of each cache
-# line of its own memory (copied at its first store after the fork) before passing it on.
+# line of its own memory (copied at its first store after the fork) before passing it on. With one process the token
+# comes back at once: what passing it on takes without a switch, which lmbench subtracts.
 #
 #     r12 = processes   r13 = footprint   r14 = rounds left   r15 = this process's place, 0 is process 1
 #     rbx = memory      rbp = sum of the words read
@@ -95,6 +99,8 @@ around:
     call pass_token
     call take_token
     lea r14, [r12 - 1]
+    test r14, r14
+    jz collected
 collect:                            # the others' sums are their statuses
     mov eax, SYS_WAIT
     lea rdi, [rip + status]
@@ -102,6 +108,7 @@ collect:                            # the others' sums are their statuses
     add rbp, [rip + status]
     dec r14
     jnz collect
+collected:
     mov eax, SYS_SET_RESULT
     mov edi, 1
     mov rsi, rbp

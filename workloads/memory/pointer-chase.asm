@@ -7,6 +7,7 @@
 #: [variants]
 #: "64k" = { footprint = 0x10000 }
 #: "256k" = { footprint = 0x40000 }
+#: "2m" = { footprint = 0x200000 }
 #: "4m" = { footprint = 0x400000 }
 #: "16m" = { footprint = 0x1000000 }
 #: "256k-lines" = { footprint = 0x40000, spacing = 64 }

@@ -5,10 +5,10 @@
 #: standard = { iterations = 10240 }
 #: large = { iterations = 102400 }
 
-# Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from not present to present, in rounds of 512: no page
-# of one page table is mapped, then (measured) each is. No translation of a page that is not present is ever
-# cached, so no INVLPG is needed (Intel SDM vol. 3A, section 4.10.4.3). Afterwards a load from each page must
-# find the frame's content, and the pages are unmapped again.
+# Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from not present to present, over the 512 entries of one
+# page table: an entry is (measured) made present. No translation of a page that is not present is ever cached, so
+# no INVLPG is needed (Intel SDM vol. 3A, section 4.10.4.3). A load from the page must then find the frame's
+# content, and the page is unmapped again.
 
 .set WINDOW, 0xffffffffc0200000
 .set CONTENT, 7
@@ -34,19 +34,13 @@ workload_main:
     call make_slot
     mov rbp, rax                    # the page table
 .next_round:
-    xor ecx, ecx
-    ROI_BEGIN
-.map:
-    lea rdi, [rbp + rcx*8]
-    pv_set_pte rdi, rbx
-    inc ecx
-    cmp ecx, ENTRIES
-    jb .map
-    ROI_END
-
     mov rsi, WINDOW
     xor ecx, ecx
-.unmap:
+.next_entry:
+    lea rdi, [rbp + rcx*8]
+    ROI_BEGIN
+    pv_set_pte rdi, rbx
+    ROI_END
     add r13, [rsi]
     lea rdi, [rbp + rcx*8]
     pv_clear_pte rdi
@@ -54,7 +48,7 @@ workload_main:
     add rsi, PAGE
     inc ecx
     cmp ecx, ENTRIES
-    jb .unmap
+    jb .next_entry
     inc r14
     sub r12, ENTRIES
     ja .next_round

@@ -10,7 +10,7 @@ from __future__ import annotations
 from techniques.shadow.consistency import check_records
 from techniques.shadow.counts import ROOT_SWITCH
 from techniques.shadow.derivation import Derivation
-from techniques.shadow.entry_bits import ALL_RIGHTS
+from techniques.shadow.entry_bits import ALL_RIGHTS, RW
 from techniques.shadow.guest_walk import GuestTranslation
 from techniques.shadow.paging_mode import PagingMode
 from techniques.shadow.policies.policy import Policy
@@ -75,7 +75,14 @@ class VirtualTlb(Policy):
                     self._tables.drop_leaf(page, index)
 
     def fill(self, va: int, translation: GuestTranslation, rights: int, write: bool) -> bool:
-        """Fill one leaf, as large as the guest's page if machine memory allows."""
+        """Fill one leaf, as large as the guest's page if machine memory allows.
+
+        A page in a watched frame is read-only, and a write to it is left to the emulator.
+        """
+        if self._index.traced(translation.gpa >> 12):
+            if write:
+                return False
+            rights &= ~RW
         self._cache.make_room()
         page = self._root
         assert page is not None
@@ -128,6 +135,23 @@ class VirtualTlb(Policy):
 
     def table_written(self, gpa: int, size: int) -> None:
         """Nobody watches tables."""
+
+    def watch(self, gfn: int) -> None:
+        """Drop all writable leaves of frame `gfn`; larger ones are split at next use."""
+        self._index.watch(gfn)
+        writers = self._tables.reverse_map.writers(gfn)
+        for address in writers:
+            self._tables.drop_leaf(self._cache.holding(address), (address & 0xFFF) >> 3)
+        if writers or self._flushes.stale_writable:
+            self._flushes.pending = True
+
+    def unwatch(self, gfn: int) -> None:
+        """See `Policy`."""
+        self._index.unwatch(gfn)
+
+    def is_traced(self, gfn: int) -> bool:
+        """See `Policy`."""
+        return self._index.traced(gfn)
 
     def check(self) -> None:
         """See `check_records`."""

@@ -22,7 +22,8 @@ NANO = ("nano/callret", "nano/in", "nano/ptemod-unchanged")
 @pytest.fixture(scope="module")
 def procedure(tmp_path_factory: pytest.TempPathFactory) -> Procedure:
     out = tmp_path_factory.mktemp("nano") / "run"
-    run = trapbench.run(["native", "hvm-shadow"], NANO, geometry="prescott", out=out, jobs=1)
+    techniques = ["native", "bt", "hvm-shadow"]
+    run = trapbench.run(techniques, NANO, size="standard", geometry="prescott", out=out, jobs=1)
     return Procedure(run)
 
 
