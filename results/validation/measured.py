@@ -15,6 +15,7 @@ from hardware_model.presets import Preset
 from results import costs, cycles
 from results.run import Run
 
+DEFAULT_KNOBS = "{}"
 _SIZES = ("small", "standard", "large")
 _EPT = np.array([needs_ept(key) for key in KEYS])
 _Condition = tuple[str, str]
@@ -34,26 +35,29 @@ class Pair:
 
 
 class Measured:
-    """Equivalent cells of runs, with default knobs."""
+    """Equivalent cells of runs."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
-        self._cells: dict[tuple[str, str], dict[_Condition, costs.Matrix]] = {}
+        self._cells: dict[tuple[str, str, str], dict[_Condition, costs.Matrix]] = {}
         for run in runs:
             amounts = cycles.amounts(run.valid_counters())
             for place, cell in enumerate(amounts.cells.to_dict("records")):
-                if cell["knobs"] == "{}":
-                    found = self._cells.setdefault((cell["workload"], cell["technique"]), {})
-                    found[cell["geometry"], cell["size"]] = np.asarray(amounts.values[place])
+                found = self._cells.setdefault(
+                    (cell["workload"], cell["technique"], cell["knobs"]), {}
+                )
+                found[cell["geometry"], cell["size"]] = np.asarray(amounts.values[place])
 
-    def pair(self, workload: str, technique: str, base: str, preset: str) -> Pair | None:
+    def pair(
+        self, workload: str, technique: str, base: str, preset: str, knobs: str = DEFAULT_KNOBS
+    ) -> Pair | None:
         """A cell and the cell of `base` of the same geometry and size; None when there is none.
 
-        A pair counted with the preset's own geometry is preferred to any other, then a larger size
-        to a smaller one.
+        `base` has default knobs. A pair counted with the preset's own geometry is preferred to any
+        other, then a larger size to a smaller one.
         """
-        found = self._cells.get((workload, technique), {})
-        bases = self._cells.get((workload, base), {})
+        found = self._cells.get((workload, technique, knobs), {})
+        bases = self._cells.get((workload, base, DEFAULT_KNOBS), {})
         common = sorted(found.keys() & bases.keys(), key=lambda c: _rank(c, preset))
         prices = _preset(preset)
         if not common or (lacks_ept(prices.vmx) and found[common[-1]][_EPT].any()):
@@ -65,7 +69,7 @@ class Measured:
     def why_not(self, workload: str, technique: str, base: str, preset: str) -> str:
         """Why there is no pair, in a few words."""
         for name in (technique, base):
-            if (workload, name) not in self._cells:
+            if (workload, name, DEFAULT_KNOBS) not in self._cells:
                 return self._why_no_cell(workload, name)
         if lacks_ept(_preset(preset).vmx):
             return f"{technique} × {workload} used EPT, which {preset} does not have"

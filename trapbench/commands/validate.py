@@ -18,22 +18,42 @@ _COLUMNS = ("source_id", "benchmark", "technique", "quantity", "expected", "pred
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--preset", metavar="P", help="Predict every row with this preset.")
 @click.option(
-    "--own", type=click.Path(path_type=Path), help="A CSV of your own, with the published columns."
+    "--own",
+    type=click.Path(path_type=Path),
+    help="A CSV of your own measurements; docs/validation.md tells its columns.",
+)
+@click.option(
+    "--run",
+    "run_into",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run what the rows need into DIR first (a few minutes); what is there already is kept.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every row as JSON.")
-def command(folders: tuple[Path, ...], preset: str | None, own: Path | None, as_json: bool) -> None:
+def command(
+    folders: tuple[Path, ...],
+    preset: str | None,
+    own: Path | None,
+    run_into: Path | None,
+    as_json: bool,
+) -> None:
     """Set the predictions of result folders (the newest) beside published figures.
 
     Each row has a preset of its own; a folder that was run with that preset's geometry serves it
     best. No number of the model was set or chosen from these rows.
     """
     from results import folder as stored
-    from results import published
     from results.run import Run
     from results.validation import comparison
+    from results.validation import own as own_rows
 
-    runs = [Run.load(folder) for folder in folders or (stored.newest(),)]
-    table = comparison.compare(runs, preset, published.read(own) if own else None)
+    if run_into is not None:
+        from trapbench import validation_runs
+
+        runs = validation_runs.run(run_into) + [Run.load(folder) for folder in folders]
+    else:
+        runs = [Run.load(folder) for folder in folders or (stored.newest(),)]
+    table = comparison.compare(runs, preset, own_rows.read(own) if own else None)
     if as_json:
         click.echo(table.drop(columns="citation").to_json(orient="records", indent=1))
         return
@@ -78,6 +98,11 @@ def summary(table: pd.DataFrame) -> list[str]:
         if len(rows):
             error = comparison.median_error(rows)
             lines.append(f"median absolute error, {name} ({len(rows)}): {error:.0%}")
+    if predicted["added"].notna().any():
+        error = comparison.median_error(predicted, "added")
+        lines.append(
+            f"median absolute error of what techniques add to native latencies: {error:.0%}"
+        )
     return lines
 
 

@@ -17,9 +17,10 @@ TECHNIQUES = ("native", "bt", "pv", "hvm-shadow", "hvm-ept")
 
 #: Counters by technique; every one of them has a cost.
 COUNTERS: dict[str, dict[str, int]] = {
-    "native": {"insn.alu": 1_000_000, "insn.load": 1000},
+    "native": {"insn.alu": 1_000_000, "insn.load": 1000, "insn.syscall": 30},
     "bt": {
         "insn.alu": 1_000_000,
+        "insn.syscall": 30,
         "bt.callout": 300,
         "bt.callout.emulate": 300,
         "mmu.spte_set": 90,
@@ -28,6 +29,7 @@ COUNTERS: dict[str, dict[str, int]] = {
     },
     "pv": {
         "insn.alu": 1_000_000,
+        "insn.syscall": 30,
         "trap.syscall": 60,
         "hypercall.mmu_update": 60,
         "hypercall.entries": 60,
@@ -35,12 +37,19 @@ COUNTERS: dict[str, dict[str, int]] = {
     },
     "hvm-shadow": {
         "insn.alu": 1_000_000,
+        "insn.syscall": 30,
         "exits": 500,
         "exit.exception_nmi": 420,
         "exit.cr_access": 80,
         "mmu.spte_set": 90,
     },
-    "hvm-ept": {"insn.alu": 1_000_000, "exits": 5, "exit.hlt": 5, "walk.reference.ept.l1": 20},
+    "hvm-ept": {
+        "insn.alu": 1_000_000,
+        "insn.syscall": 30,
+        "exits": 5,
+        "exit.hlt": 5,
+        "walk.reference.ept.l1": 20,
+    },
 }
 WALKS = {"hvm-ept": 5, "hvm-shadow": 1, "bt": 1, "pv": 1, "native": 1}
 FOOTPRINTS = {"@64k": 65536, "": 1 << 20, "@16m": 1 << 24}
@@ -48,10 +57,10 @@ FOOTPRINTS = {"@64k": 65536, "": 1 << 20, "@16m": 1 << 24}
 
 @pytest.fixture
 def run() -> Run:
-    """Five techniques on kernel/fork-wait and on the pointer chase in three footprints."""
+    """Five techniques on kernel/fork-wait@process and on the pointer chase in three footprints."""
     counters, runs = [], []
     for technique in TECHNIQUES:
-        cell = Cell("kernel/fork-wait", "small", "emulated", "nehalem", technique)
+        cell = Cell("kernel/fork-wait@process", "small", "emulated", "nehalem", technique)
         _add(counters, runs, cell, COUNTERS[technique])
         for variant, footprint in FOOTPRINTS.items():
             walks = WALKS[technique] * 1000 if footprint > 1 << 20 else 0

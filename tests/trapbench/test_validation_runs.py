@@ -1,0 +1,28 @@
+"""`trapbench validate --run` runs every experiment under its own conditions."""
+
+from __future__ import annotations
+
+from trapbench import validation_runs
+
+
+def test_every_group_has_one_geometry_and_one_set_of_knobs() -> None:
+    found = dict(validation_runs.selections())
+    assert {
+        "prescott-nano",
+        "prescott-kernel",
+        "prescott-compute",
+        "nehalem-kernel",
+    } <= found.keys()
+    old = found["prescott-kernel-bt-virtual-tlb"]
+    assert old.knobs == {"bt.shadow.policy": "virtual-tlb"}
+    assert list(old.techniques) == ["bt", "native"]
+    assert "kernel/context-switch@1p64k" in old.workloads
+
+
+def test_a_gain_needs_what_it_is_a_gain_over() -> None:
+    found = dict(validation_runs.selections())
+    assert list(found["nehalem-kernel"].techniques) == ["hvm-ept", "hvm-shadow", "native"]
+
+
+def test_programs_run_long_enough_for_a_warm_up_not_to_count() -> None:
+    assert {selection.size for _, selection in validation_runs.selections()} == {"standard"}
