@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from results.cell import NATIVE
+from results.cell import IDENTITY, NATIVE
 from results.finished import DIVERGED, OK
 from results.run import Run
 
@@ -49,6 +49,17 @@ def cycle_stack(run: Run, preset: str) -> pd.DataFrame:
     cycles = labelled(run.cycles(preset))
     wide = cycles.pivot_table(index=["row", "variant"], columns="component", values="cycles")
     return wide.fillna(0.0)
+
+
+def intervals(run: Run, preset: str) -> pd.DataFrame:
+    """What the ranges of costs leave of each ratio to native: one row per cell but native's.
+
+    Columns: row, variant, `ratio`, `low`, `high` (90 % of the samples lie between), and
+    `probability` that the cell has the fewest cycles of its workload, native aside.
+    """
+    found = run.intervals(preset).merge(run.winners(preset), on=list(IDENTITY))
+    columns = ["row", "variant", "ratio", "low", "high", "probability"]
+    return labelled(found)[columns].sort_values(["row", "variant"], ignore_index=True)
 
 
 def native_cycles(run: Run, preset: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the ranges of a preset's costs do to its conclusions: intervals, who wins, which costs matter.
+"""What the ranges of a preset's costs do to its conclusions: intervals, and who wins.
 
 Every cost is drawn on its own from the triangle (low, value, high). Nothing makes two costs move
 together, so that sums of many costs come out a little too certain.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hardware_model.cost_table import KEYS
 from hardware_model.presets import Preset
 from results import costs
 from results.cell import NATIVE
@@ -43,7 +42,7 @@ def intervals(
     """
     at_value = costs.totals(amounts.values, costs.vector(preset))
     drawn = costs.totals(amounts.values, sample(preset, samples))
-    base = _native_positions(amounts.cells)
+    base = native_positions(amounts.cells)
     has = (base >= 0) & (at_value[base] > 0)
     ratios = drawn[:, has] / drawn[:, base[has]]
     bounds = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -66,25 +65,7 @@ def winners(amounts: Amounts, preset: Preset, *, samples: int = SAMPLES) -> pd.D
     return cells.assign(probability=probability)
 
 
-def tornado(amounts: Amounts, preset: Preset, numerator: int, denominator: int) -> pd.DataFrame:
-    """How the ratio of two cells (rows of `amounts`) moves when one cost alone goes to its bounds.
-
-    One row per cost, the widest `swing` first: `cost`, `at_low`, `at_high`, `swing`.
-    """
-    value = costs.vector(preset)
-    pair = amounts.values[[numerator, denominator]]
-    total = costs.totals(pair, value)
-    ends = [
-        total[:, np.newaxis] + pair * (costs.vector(preset, bound) - value)
-        for bound in ("low", "high")
-    ]
-    at_low, at_high = (end[0] / end[1] for end in ends)
-    table = pd.DataFrame({"cost": KEYS, "at_low": at_low, "at_high": at_high})
-    table["swing"] = (table["at_high"] - table["at_low"]).abs()
-    return table.sort_values("swing", ascending=False, ignore_index=True)
-
-
-def _native_positions(cells: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def native_positions(cells: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """For each cell, the row of its native cell, or -1."""
     native = cells[cells["technique"] == NATIVE].drop_duplicates(_BASELINE)
     positions = pd.Series(native.index, index=pd.MultiIndex.from_frame(native[_BASELINE]))

@@ -23,6 +23,8 @@ _COMMANDS = {
     "validate": "trapbench.commands.validate",
     "crossover": "trapbench.commands.crossover",
     "claims": "trapbench.commands.claims",
+    "sensitivity": "trapbench.commands.sensitivity",
+    "compare-host": "trapbench.commands.compare_host",
     "disasm": "trapbench.commands.disasm",
     "advise": "trapbench.commands.advise",
 }

@@ -63,6 +63,18 @@ def by_exit(run: Run, _preset: str) -> None:
     print_table(f"{run.path}: hot exits", columns, rows, left=5)
 
 
+def by_interval(run: Run, preset: str) -> None:
+    """One row per cell: its cycles over native, between which bounds, and how likely it wins."""
+    table = tables.intervals(run, preset)
+    rows = (
+        [row, variant, *(f"{number:,.3g}" for number in numbers), f"{probability:.0%}"]
+        for row, variant, *numbers, probability in table.to_numpy()
+    )
+    title = f"{run.path}: cycles over native and 90 % intervals of sampled costs, on {preset}"
+    columns = ["workload", "technique", "× native", "low", "high", "fastest"]
+    print_table(title, columns, rows, left=2)
+
+
 def troubles(run: Run) -> None:
     """One line for each cell that is not as its workload declares."""
     for line in sentences(run.unexpected()):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+import pandas as pd
+
 from results.claims.evidence import FIRST_WITH_EPT, Evidence, Finding, Verdict, untested
 
 _SHADOWED = ("bt", "hvm-shadow", "trap-and-emulate")
 _LOSS = 0.01
+_CHASE = re.compile(r"memory/pointer-chase(@(?P<footprint>\d+[km]))?$")
+_CHASE_DEFAULT = "1m"
+_SHIFT = {"k": 10, "m": 20}
 
 
 def shadow_upkeep(evidence: Evidence) -> Finding:
@@ -28,6 +35,7 @@ def shadow_upkeep(evidence: Evidence) -> Finding:
         float(removed.median()), 3
     )
     numbers["workloads on which hvm-ept is slower"] = len(lost)
+    numbers |= _turn(table["hvm-ept"] / table["hvm-shadow"])
     worst = (lost["hvm-ept"] / lost["hvm-shadow"] - 1).sort_values(ascending=False)
     cells = tuple(f"{name}: hvm-ept slower by {share:.1%}" for name, share in worst.head(8).items())
     holds = bool(removed.median() > 0.5)
@@ -38,6 +46,26 @@ def shadow_upkeep(evidence: Evidence) -> Finding:
         numbers,
         cells,
     )
+
+
+def _turn(relative: pd.Series) -> dict[str, float | str]:
+    """Up to which footprint of the pointer chase hvm-ept keeps up, and from which it does not."""
+    found = {}
+    for name, value in relative.items():
+        if match := _CHASE.match(str(name)):
+            text = match["footprint"] or _CHASE_DEFAULT
+            found[int(text[:-1]) << _SHIFT[text[-1]]] = (text, value > 1 + _LOSS)
+    slower = [size for size, (_, lost) in found.items() if lost]
+    if not slower:
+        return {}
+    first = min(slower)
+    even = max((size for size in found if size < first), default=0)
+    return {
+        "pointer chase: largest footprint at which hvm-ept keeps up": found[even][0]
+        if even
+        else "none",
+        "pointer chase: smallest footprint at which hvm-ept is slower": found[first][0],
+    }
 
 
 def software_devices(evidence: Evidence) -> Finding:

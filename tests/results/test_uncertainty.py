@@ -62,13 +62,6 @@ def test_probabilities_of_winning_add_up(amounts: Amounts) -> None:
     assert table.loc["hvm-ept", "probability"] > 0.9
 
 
-def test_the_tornado_ranks_costs_by_their_effect(amounts: Amounts) -> None:
-    table = uncertainty.tornado(amounts, NEHALEM, 1, 0)
-    assert set(table["cost"][:3]) == {"insn.alu", "vmm.exit_dispatch", "vmx.round_trip"}
-    assert (table["swing"].diff().dropna() <= 0).all()
-    assert table["swing"].iloc[3] == 0
-
-
 def test_at_the_break_even_both_take_the_same_time(amounts: Amounts) -> None:
     row = crossover.crossovers(amounts, NEHALEM, "walk.reference.l1").iloc[0]
     prices = costs.vector(NEHALEM)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.option("--preset", default="nehalem", show_default=True, help="Whose costs to apply.")
 @click.option(
     "--by",
-    type=click.Choice(["component", "counter", "exit"]),
-    help="Cycles by component, every counter, or the instructions that exited most.",
+    type=click.Choice(["component", "counter", "exit", "interval"]),
+    help="Cycles by component, every counter, the instructions that exited most, or how sure the "
+    "ratios are.",
 )
 @click.option("--workload", "workloads", multiple=True, metavar="W", help="Only these. Repeatable.")
 @click.option(
@@ -44,6 +45,7 @@ def command(
         "component": views.by_component,
         "counter": views.by_counter,
         "exit": views.by_exit,
+        "interval": views.by_interval,
     }
     stored = Run.load(folder or folders.newest()).selected(workloads, techniques)
     run = stored.costed_on(preset)
