@@ -56,6 +56,12 @@ XEN_REPLACES = {
     "paging.asm": ("xen_start.asm", "xen_paging.asm", "xen_roots.asm", "xen_hypercalls.asm"),
     "descriptors.asm": ("xen_events.asm",),
     "uart.asm": (),
+    "pci.asm": ("xen_grants.asm",),
+    "disk_controller.asm": ("xen_disk.asm",),
+    "network_card.asm": ("xen_network.asm",),
+    "virtio.asm": (),
+    "virtio_disk.asm": (),
+    "virtio_network.asm": (),
 }
 """What takes the place of which file in the kernel that is ported to Xen's interface; all others are shared."""
 RING1_REPLACES = {"xen_roots.asm": "xen_roots_ring1.asm"}

@@ -14,10 +14,12 @@ SUPPRESSION = Knob(
 )
 
 BATCHING = Knob(
-    "virtio.batching",
+    "rings.batching",
     True,
     (True, False),
     "frames that come within 25.6 us are handed to the guest together (I/O model paravirtual)",
     "off: an interrupt for each frame that the guest waits for",
 )
+HOST_INTERVAL = 25_600
+"""Nanoseconds between two looks of a back end at what has come: the moderation of the host's own card."""
 PARAVIRTUAL_KNOBS = (SUPPRESSION, BATCHING)

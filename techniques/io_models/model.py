@@ -29,8 +29,6 @@ def _why_not(kind: type[Technique], io: str, *, devices: bool) -> str:
         return "there is no VMM: the guest drives the machine's own devices, as the cell with emulated says"
     if kind.ported and devices and io != PARAVIRTUAL:
         return "Xen shows a ported guest no emulated devices: its disk and network are shared rings"
-    if kind.ported and devices:
-        return "front ends for the shared rings of Xen are not part of the ported kernel yet"
     return ""
 
 

@@ -10,14 +10,12 @@ from hardware_model.devices.disk import DiskContent
 from hardware_model.devices.dma import DmaBlocked
 from hardware_model.devices.network import Link, Station
 from hardware_model.devices.pci import HostBridge
-from techniques.io_models.knobs import BATCHING, SUPPRESSION
+from techniques.io_models.knobs import BATCHING, HOST_INTERVAL, SUPPRESSION
 from techniques.io_models.modelled_path import ModelledPath
 from techniques.io_models.virtio import Suppression, VirtioBlock, VirtioNetwork
 from techniques.io_models.virtio.device import BackEnd
 from techniques.technique import Technique
 
-HOST_INTERVAL = 25_600
-"""Nanoseconds between two looks of the back end at what has come: the moderation of the host's own card."""
 COMPARED = ("status", "console", "result")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hardware_model.devices.disk import DiskContent
 from hardware_model.devices.network import Link, Station
+from techniques.io_models.knobs import BATCHING, HOST_INTERVAL
 from techniques.paravirtual.backends import BlockBackend, NetworkBackend
 from techniques.paravirtual.vmm import Paravirtual
 from techniques.paravirtual.xenstore import Store
@@ -16,7 +17,8 @@ def connect(guest: Technique) -> None:
     counts, domain = guest.machine.counters.data, guest.domain
     guest.store = store = Store()
     disk = BlockBackend(domain, store, DiskContent(), counts)
-    network = NetworkBackend(domain, store, Link(Station()), counts)
+    interval = HOST_INTERVAL if guest.settings[BATCHING.name] else 0
+    network = NetworkBackend(domain, store, Link(Station()), counts, interval)
     for back_end in (disk, network):
         back_end.announce()
         domain.clock.timed.append(back_end)

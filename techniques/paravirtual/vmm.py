@@ -18,6 +18,7 @@ from hardware_model.machine import End, Machine
 from hardware_model.platform import Ends, Platform, new_platform
 from techniques.frames import FrameAllocator
 from techniques.guest import BootImage, GuestImage, LinuxImage
+from techniques.io_models.knobs import BATCHING as RING_BATCHING
 from techniques.knobs import Knob, Value
 from techniques.paravirtual import abi, xen_mappings
 from techniques.paravirtual.abi import HypercallError
@@ -79,7 +80,7 @@ class Paravirtual(Technique):
 
     name = "pv"
     doc = "the guest kernel is ported to Xen's PV interface: hypercalls, direct paging, event channels"
-    knobs = (BATCHING, TRAPS)
+    knobs = (BATCHING, TRAPS, RING_BATCHING)
     vmm_bytes = 4 << 20
     ported = True
     compared = ("status", "console", "result")

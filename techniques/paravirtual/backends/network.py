@@ -22,12 +22,11 @@ _RX_REQUEST = struct.Struct("<HxxI")  # id, grant
 _RX_RESPONSE = struct.Struct("<HHHh")  # id, offset, flags, status
 MORE_DATA, EXTRA_INFO = 1 << 2, 1 << 3
 OKAY, ERROR, DROPPED = 0, -1, -2
-HOST_INTERVAL = 25_600
-_SENT, _RECEIVED, _LOST, _BY_VMM, _DOORBELL, _INTERRUPT = (
+_SENT, _RECEIVED, _LOST, _BY_VMM, _DOORBELL, _INTERRUPT, _COALESCED = (
     counter_table.index(name)
     for name in (
         *("io.packet.sent", "io.packet.received", "io.packet.dropped"),
-        *("vmm.packet", "io.doorbell", "io.interrupt"),
+        *("vmm.packet", "io.doorbell", "io.interrupt", "io.interrupt.coalesced"),
     )
 )
 
@@ -38,12 +37,20 @@ class NetworkBackend(Backend):
     kind = "vif"
     ready = DeviceState.CONNECTED
 
-    def __init__(self, domain: Domain, store: Store, link: Link, counts: memoryview[int]) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        store: Store,
+        link: Link,
+        counts: memoryview[int],
+        interval: int = 25_600,
+    ) -> None:
         super().__init__(domain, store, 0)
         self.link = link
         self._counts = counts
         self._leaving: tuple[int, list[int], bytes] | None = None  # when, requests, frame
         self._earliest = 0
+        self._interval = interval
 
     def front_offers(self) -> dict[str, str]:
         """The interface's address."""
@@ -66,10 +73,12 @@ class NetworkBackend(Backend):
         if self._leaving is None:
             self._start()
 
-    def _notify_if(self, wanted: bool) -> None:
+    def _notify_if(self, wanted: bool, causes: int = 1) -> None:
+        """Send the event that the front end waits for, if it does, for so many responses together."""
         if wanted:
             self._counts[_INTERRUPT] += 1
             self.notify()
+        self._counts[_COALESCED] += causes - wanted
 
     # --- transmission -------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -139,13 +148,15 @@ class NetworkBackend(Backend):
             self._answer(identifiers, OKAY)
             self._start()
         if (look := self._look()) is not None and look <= now:
-            self._earliest = now + HOST_INTERVAL
+            self._earliest = now + self._interval
             self._receive(now)
 
     def _receive(self, now: int) -> None:
+        frames = 0
         while (arrival := self.link.far.next_frame()) is not None and arrival <= now:
             self._hand_over(self.link.far.take_frame())
-        self._notify_if(self._rx.push())
+            frames += 1
+        self._notify_if(self._rx.push(), frames)
 
     def _hand_over(self, frame: bytes) -> None:
         entry = self._rx.take()

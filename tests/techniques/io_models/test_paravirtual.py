@@ -24,7 +24,7 @@ def counters(name, **knobs):
 
 
 @pytest.mark.parametrize("name", IO)
-@pytest.mark.parametrize("technique", VMMS)
+@pytest.mark.parametrize("technique", (*VMMS, "pv"))
 def test_results_are_those_of_the_native_driver(technique, name):
     native, virtual = run("native", name, "emulated"), run(technique, name)
     assert virtual.status == "ok", virtual.reason
@@ -55,7 +55,7 @@ def test_frames_of_a_bundle_share_one_interrupt():
 
 
 def test_without_batching_nearly_each_frame_interrupts():
-    found = counters("io/network-receive@256", virtio_batching=False)
+    found = counters("io/network-receive@256", rings_batching=False)
     assert found["injection.interrupt"] == 128
     assert found["exits"] == 2 * 128 + 1
 
@@ -79,6 +79,36 @@ def test_flags_let_one_interrupt_in_for_each_buffer_while_the_driver_waits():
 def test_a_driver_that_sees_that_nothing_is_wanted_rings_no_bell():
     found = counters("io/doorbells")
     assert found.get("exits", 0) == found.get("io.doorbell", 0) == 0
+
+
+@pytest.mark.parametrize("traps", ["bounced", "direct"])
+def test_a_ported_guest_rings_by_hypercalls(traps):
+    """A disk request: the event sent, the guest blocked, and the return from the upcall."""
+    found = run("pv", "io/disk-read", pv_traps=traps).counters_roi
+    assert found["hypercall.event_channel_op"] == found["io.doorbell"] == 32
+    assert found["pv.upcall"] in (33, 34)
+    assert found["pv.grant_mapped"] == found["pv.grant_unmapped"] == 32
+    assert found.get("vmm.bytes_copied", 0) == 0  # the drive reaches mapped pages by itself
+
+
+def test_a_large_request_of_a_ported_guest_is_two_of_eleven_pages_at_most():
+    found = run("pv", "io/disk-read@64k").counters_roi
+    assert found["io.disk.request"] == 64
+    assert found["pv.grant_mapped"] == 32 * 16
+    assert found["io.doorbell"] == found["io.interrupt"] == 32
+
+
+def test_frames_of_a_ported_guest_are_copied_by_grants():
+    found = run("pv", "io/network-receive").counters_roi
+    assert found["pv.grant_copy"] == 128 + 1
+    assert found["pv.grant_copy.bytes"] == 128 * 1500 + 60
+    assert (found["io.interrupt"], found["io.interrupt.coalesced"]) == (62, 67)
+
+
+def test_one_event_is_enough_while_the_back_end_is_at_work():
+    found = run("pv", "io/network-transmit@unbatched").counters_roi
+    assert found["io.doorbell"] == 1
+    assert found["pv.grant_copy.bytes"] == 128 * 1500 + 60 + 72
 
 
 def test_the_bare_machine_has_no_back_end():
