@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, astuple
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,44 @@ from results.planned import Planned
 from results.schema import COUNTERS, EXITS, RUNS, Table
 from results.verdict import judge
 
+#: Cells whose rows are written together: what is in memory at a time, and a row group of a file.
+BATCH = 200
 
-def write_tables(folder: Path, plan: Iterable[Planned], finished: Mapping[Cell, Finished]) -> None:
-    """Write the tables of `folder` from the planned cells that have finished, sorted by cell."""
-    ordered = sorted((p for p in plan if p.cell in finished), key=lambda planned: planned.cell)
-    cells = [finished[planned.cell] for planned in ordered]
-    _write(folder, COUNTERS, [_counters(cell) for cell in cells])
-    _write(folder, EXITS, [_exits(cell) for cell in cells])
-    runs = [_run_row(planned, finished) for planned in ordered]
-    _write(folder, RUNS, [pa.Table.from_pylist(runs, schema=RUNS.arrow)])
+Load = Callable[[Cell], Finished | None]
 
 
-def _write(folder: Path, table: Table, parts: list[pa.Table]) -> None:
-    whole = pa.concat_tables([table.arrow.empty_table(), *parts]).combine_chunks()
-    atomic.write(folder / table.file_name, lambda path: pq.write_table(whole, path))
+def write_tables(folder: Path, plan: Iterable[Planned], load: Load) -> None:
+    """Write the tables of `folder` from the planned cells that have finished, sorted by cell.
+
+    `load` gives a finished cell, None for one that has not. Memory does not grow with the plan.
+    """
+    ordered = sorted(plan, key=lambda planned: planned.cell)
+    _write(folder, COUNTERS, (_counters(f) for p in ordered if (f := load(p.cell))))
+    _write(folder, EXITS, (_exits(f) for p in ordered if (f := load(p.cell))))
+    _write(folder, RUNS, _run_tables(ordered, load))
+
+
+def _write(folder: Path, table: Table, parts: Iterator[pa.Table]) -> None:
+    def fill(path: Path) -> None:
+        with pq.ParquetWriter(path, table.arrow) as writer:
+            while batch := list(islice(parts, BATCH)):
+                writer.write_table(pa.concat_tables(batch).combine_chunks())
+
+    atomic.write(folder / table.file_name, fill)
+
+
+def _run_tables(ordered: Iterable[Planned], load: Load) -> Iterator[pa.Table]:
+    """Each cell's row. Cells that are compared with the same native one follow each other."""
+    baseline: Cell | None = None
+    native: Finished | None = None
+    for planned in ordered:
+        finished = load(planned.cell)
+        if finished is None:
+            continue
+        if planned.cell.baseline != baseline:
+            baseline = planned.cell.baseline
+            native = load(baseline)
+        yield pa.Table.from_pylist([_run_row(planned, finished, native)], schema=RUNS.arrow)
 
 
 def _counters(finished: Finished) -> pa.Table:
@@ -56,9 +81,8 @@ def _rows_of_cell(table: Table, cell: Cell, rows: list[tuple[Any, ...]]) -> pa.T
     return pa.table(identity + columns, schema=table.arrow)
 
 
-def _run_row(planned: Planned, all_finished: Mapping[Cell, Finished]) -> dict[str, Any]:
-    finished = all_finished[planned.cell]
-    verdict = judge(finished, all_finished)
+def _run_row(planned: Planned, finished: Finished, native: Finished | None) -> dict[str, Any]:
+    verdict = judge(finished, native)
     return {
         **asdict(planned.cell),
         "status": verdict.status,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 from results.cell import Cell
 from results.errors import ResultsError
@@ -14,6 +14,15 @@ OK, FAILED, SKIPPED, DIVERGED = "ok", "failed", "skipped", "diverged"
 
 #: Characters of the guest's console that are kept.
 CONSOLE_TAIL = 2000
+
+
+_Row = TypeVar("_Row")
+
+
+def known(kind: type[_Row], row: Mapping[str, Any]) -> _Row:
+    """A record of what this version knows of `row`: a later one of the same schema may say more."""
+    names = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in row.items() if name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,8 @@ class Finished:
         """The cell stored as `text`; ResultsError naming `place` when it is foreign or broken."""
         try:
             row: dict[str, Any] = json.loads(text)
-            row["cell"] = Cell(**row["cell"])
-            row["hot_exits"] = tuple(HotExit(**exit_) for exit_ in row["hot_exits"])
-            return cls(**row)
+            row["cell"] = known(Cell, row["cell"])
+            row["hot_exits"] = tuple(known(HotExit, exit_) for exit_ in row["hot_exits"])
+            return known(cls, row)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ResultsError(f"{place} is not a finished cell of trapbench ({error})") from error

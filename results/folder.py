@@ -90,6 +90,5 @@ class ResultFolder:
 
     def complete(self, plan: Manifest) -> None:
         """Make the tables from the cells of the plan, then declare the folder finished."""
-        finished = {p.cell: f for p in plan.plan if (f := self.load(p.cell)) is not None}
-        consolidate.write_tables(self.path, plan.plan, finished)
+        consolidate.write_tables(self.path, plan.plan, self.load)
         replace(plan, finished=True).write(self.path)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from results import atomic
 from results.cell import Cell
 from results.errors import ResultsError
+from results.finished import known
 from results.planned import Planned
 from results.schema import SCHEMA_VERSION
 
@@ -22,7 +23,8 @@ _FORMAT = "trapbench result folder"
 class Manifest:
     """The provenance of a result folder, and its plan.
 
-    `parameters` holds those of each workload and size that was planned, by "<workload> <size>".
+    `parameters` holds those of each workload and size that was planned, by "<workload> <size>";
+    `model` is the digest of the sources that counters depend on.
     """
 
     plan: tuple[Planned, ...]
@@ -36,6 +38,7 @@ class Manifest:
     workloads: dict[str, str] = field(default_factory=dict)
     presets: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, dict[str, int]] = field(default_factory=dict)
+    model: str = ""
 
     def extended(self, later: Manifest) -> Manifest:
         """`later` with this plan before its own; a cell planned twice is planned anew."""
@@ -77,7 +80,7 @@ def read(folder: Path) -> Manifest:
         )
     try:
         plan = _plan(document.pop("plan"))
-        return Manifest(plan=plan, **_known(Manifest, document))
+        return known(Manifest, {**document, "plan": plan})
     except (TypeError, KeyError, AttributeError) as error:
         raise ResultsError(f"{path} is broken: {error}") from error
 
@@ -97,13 +100,4 @@ def _document(folder: Path, path: Path) -> dict[str, Any]:
 
 
 def _plan(rows: Iterable[dict[str, Any]]) -> tuple[Planned, ...]:
-    return tuple(
-        Planned(**{**_known(Planned, row), "cell": Cell(**_known(Cell, row["cell"]))})
-        for row in rows
-    )
-
-
-def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What this version knows of a row: a later one of the same schema version may say more."""
-    names = {one.name for one in fields(kind)}
-    return {name: value for name, value in row.items() if name in names}
+    return tuple(known(Planned, {**row, "cell": known(Cell, row["cell"])}) for row in rows)

@@ -27,6 +27,17 @@ class Stored:
 
 def read(folder: Path) -> Stored:
     """Read a result folder; ResultsError when it is unfinished, truncated, foreign or newer."""
+    found = _finished(folder)
+    counters, runs, exits = (_read_table(folder, table) for table in (COUNTERS, RUNS, EXITS))
+    return Stored(found, counters, runs, exits)
+
+
+def read_runs(folder: Path) -> tuple[Manifest, pd.DataFrame]:
+    """The manifest and the table of verdicts alone, which stay small however much was counted."""
+    return _finished(folder), _read_table(folder, RUNS)
+
+
+def _finished(folder: Path) -> Manifest:
     found = manifest.read(folder)
     if not found.finished:
         cells = len(list((folder / "cells").glob("*.json")))
@@ -34,8 +45,7 @@ def read(folder: Path) -> Stored:
             f"{folder} is unfinished ({cells} of {len(found.plan)} cells are stored); "
             f"finish it with `trapbench run --resume --out {folder}`"
         )
-    counters, runs, exits = (_read_table(folder, table) for table in (COUNTERS, RUNS, EXITS))
-    return Stored(found, counters, runs, exits)
+    return found
 
 
 def _read_table(folder: Path, table: Table) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from copy import copy
 from os import PathLike
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
@@ -21,30 +22,43 @@ from results.manifest import Manifest
 from results.verdict import contradicts
 
 
-class Run:
-    """A finished run.
+class Runs:
+    """The verdicts of a finished run: `runs` has one row per cell, `manifest` is its provenance."""
+
+    def __init__(self, path: Path, manifest: Manifest, runs: pd.DataFrame) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.runs = runs
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str]) -> Self:
+        """Read a result folder; ResultsError when it cannot be."""
+        path = Path(folder)
+        return cls(path, *reader.read_runs(path))
+
+    def unexpected(self) -> pd.DataFrame:
+        """The rows of `runs` whose status is not what the workload declares for the technique."""
+        pairs = zip(self.runs["status"], self.runs["expected"], strict=True)
+        return self.runs[[contradicts(status, expected) for status, expected in pairs]]
+
+
+class Run(Runs):
+    """A finished run with its counters.
 
     `counters` has one row per cell, scope and counter, `runs` one per cell, `exits` is the hot
     list. All carry the columns of `results.cell.Cell`.
     """
 
     def __init__(self, path: Path, stored: reader.Stored) -> None:
-        self.path = path
-        self.manifest: Manifest = stored.manifest
+        super().__init__(path, stored.manifest, stored.runs)
         self.counters: pd.DataFrame = stored.counters
-        self.runs: pd.DataFrame = stored.runs
         self.exits: pd.DataFrame = stored.exits
 
     @classmethod
-    def load(cls, folder: str | PathLike[str]) -> Run:
+    def load(cls, folder: str | PathLike[str]) -> Self:
         """Read a result folder; ResultsError when it cannot be."""
         path = Path(folder)
         return cls(path, reader.read(path))
-
-    def unexpected(self) -> pd.DataFrame:
-        """The rows of `runs` whose status is not what the workload declares for the technique."""
-        pairs = zip(self.runs["status"], self.runs["expected"], strict=True)
-        return self.runs[[contradicts(status, expected) for status, expected in pairs]]
 
     def valid(self) -> pd.DataFrame:
         """The rows of `runs` that may enter a comparison: ran, and equivalent to native."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from results.cell import NATIVE, Cell
+from results.cell import NATIVE
 from results.finished import DIVERGED, FAILED, OK, SKIPPED, Finished
 
 
@@ -26,11 +25,10 @@ def contradicts(status: str, expected: str) -> bool:
     return status not in (*expected.split("|"), SKIPPED)
 
 
-def judge(finished: Finished, all_finished: Mapping[Cell, Finished]) -> Verdict:
-    """The verdict on one cell, given all finished cells of the run, its native one among them."""
+def judge(finished: Finished, native: Finished | None) -> Verdict:
+    """The verdict on one cell, given the native cell that it is compared with."""
     if finished.status != OK or finished.cell.technique == NATIVE:
         return Verdict(finished.status, finished.reason)
-    native = all_finished.get(finished.cell.baseline)
     if native is None or native.status != OK:
         why = "is missing" if native is None else f"is {native.status}: {native.reason}"
         return Verdict(FAILED, f"cannot be compared with native, which {why}")

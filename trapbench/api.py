@@ -10,6 +10,7 @@ from results import folder
 from results.cell import KnobValue
 from results.run import Run
 from trapbench import harness
+from trapbench.cell_cache import CellCache
 from trapbench.selection import DEFAULT_GEOMETRY, SIZES, Selection
 
 
@@ -25,6 +26,9 @@ def run(
     jobs: int | None = None,
     out: str | PathLike[str] | None = None,
     resume: bool = False,
+    sweeps: Mapping[str, Sequence[KnobValue]] | None = None,
+    scheduler: str | None = None,
+    cache: bool = False,
 ) -> Run:
     """Run every technique over every workload (all of them when none is named); return the result.
 
@@ -32,7 +36,9 @@ def run(
     the emulated one for others); `knobs` maps `knob` or `technique.knob` to a value;
     `budget` bounds the guest instructions of a cell; `jobs` is the number of worker processes (one
     per processor); `out` is the result folder (default `trapbench-runs/<UTC time>`), which may hold
-    results only with `resume`. Cells that fail or diverge are rows of `runs`, not exceptions.
+    results only with `resume`. `sweeps` maps knobs, workloads' parameters, `size` or `geometry` to
+    the values to run; `scheduler` is a Dask scheduler's address, or `local`; `cache` takes cells that
+    were run before from the user's cache. Cells that fail or diverge are rows of `runs`, not exceptions.
     Raises SelectionError for unknown names, ResultsError for a folder that cannot be written.
     """
     selection = Selection(
@@ -43,9 +49,18 @@ def run(
         geometry=geometry,
         knobs=knobs or {},
         budget=budget,
+        sweeps={name: [str(v) for v in values] for name, values in (sweeps or {}).items()},
     )
     path = Path(out) if out is not None else folder.default_path()
-    harness.run_matrix(path, selection, command="trapbench.run", jobs=jobs, resume=resume)
+    harness.run_matrix(
+        path,
+        selection,
+        command="trapbench.run",
+        jobs=jobs,
+        resume=resume,
+        scheduler=scheduler,
+        cache=CellCache.of_user() if cache else None,
+    )
     return Run.load(path)
 
 

@@ -14,6 +14,8 @@ from results.folder import ResultFolder
 from results.manifest import Manifest
 from results.planned import Planned
 from trapbench import planning, provenance
+from trapbench.cell_cache import CellCache
+from trapbench.cluster import Cluster
 from trapbench.selection import Selection
 from trapbench.worker_pool import Lost, WorkerPool
 
@@ -35,11 +37,14 @@ def run_matrix(
     resume: bool = False,
     watch: Watcher = lambda _missing, finished: finished,
     entry: str = ENTRY,
+    scheduler: str | None = None,
+    cache: CellCache | None = None,
 ) -> Manifest:
     """Run a selection into the folder `path`; return the folder's manifest.
 
     With `resume`, cells that the folder holds under the same content key are not run again, failed
     ones excepted, and no selection means the folder's own plan. `watch` sees each cell finish.
+    `scheduler` sends the cells to a Dask cluster; cells that `cache` knows are taken from it.
     Raises ResultsError, SelectionError, UnsupportedEngine, and what finding workloads raises.
     """
     build.check()
@@ -51,8 +56,9 @@ def run_matrix(
             whole = earlier.extended(whole)
         folder.begin(whole)
         missing = [p for p in whole.plan if not _is_done(folder, p)]
-        pool = WorkerPool(entry, jobs or os.cpu_count() or 1, timeout)
-        for _ in watch(missing, _store_all(folder, pool, missing)):
+        processes = jobs or os.cpu_count() or 1
+        pool = Cluster(scheduler, processes) if scheduler else WorkerPool(entry, processes, timeout)
+        for _ in watch(missing, _store_all(folder, pool, missing, cache)):
             pass
         folder.complete(whole)
     return whole
@@ -87,11 +93,25 @@ def _is_done(folder: ResultFolder, planned: Planned) -> bool:
 
 
 def _store_all(
-    folder: ResultFolder, pool: WorkerPool, missing: Sequence[Planned]
+    folder: ResultFolder,
+    pool: WorkerPool | Cluster,
+    missing: Sequence[Planned],
+    cache: CellCache | None,
 ) -> Iterator[Finished]:
-    for index, result in pool.run(missing):
-        planned = missing[index]
+    unknown = []
+    for planned in missing:
+        if cache and (known := cache.find(planned)):
+            folder.store(known)
+            yield known
+        else:
+            unknown.append(planned)
+    for index, result in pool.run(unknown):
+        planned = unknown[index]
         if isinstance(result, Lost):
             result = Finished(planned.cell, planned.key, FAILED, result.reason)
         folder.store(result)
+        if cache:
+            cache.keep(result)
         yield result
+    if cache and unknown:
+        cache.prune()

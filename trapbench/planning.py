@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import techniques
 import workloads
@@ -37,6 +38,11 @@ def plan_cell(cell: Cell, source: str, budget: int | None, *, auxiliary: bool) -
     if cell.technique not in techniques.names():
         raise unknown("technique", cell.technique, techniques.names())
     workload = workloads.find(source)
-    key = content_key(cell, workload.digest, presets.geometry_digest(cell.geometry), budget)
+    key = content_key(cell, workload.digest, _geometry_digest(cell.geometry), budget)
     expected = workload.expect.get(cell.technique, OK)
     return Planned(cell, key, source, expected, auxiliary, budget)
+
+
+@cache
+def _geometry_digest(geometry: str) -> str:
+    return presets.geometry_digest(geometry)

@@ -15,6 +15,7 @@ import workloads
 from hardware_model import presets
 from results.manifest import Manifest
 from results.planned import Planned
+from trapbench.content_key import source_digest
 
 _PACKAGES = ("trapbench", "unicorn", "keystone-engine", "iced-x86", "numba", "numpy", "pyarrow")
 _ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +35,7 @@ def manifest(plan: Sequence[Planned], command: str) -> Manifest:
         workloads=_workloads(plan),
         presets={name: presets.digest(name) for name in presets.names()},
         parameters=_parameters(plan),
+        model=source_digest(),
     )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import techniques
 import workloads
 from hardware_model import presets
 from results.cell import Cell, KnobValue, canonical_knobs
-from trapbench import knob_settings
+from trapbench import knob_settings, sweep
 from trapbench.errors import SelectionError, unknown
+from trapbench.sweep import Sweeps
 from workloads import LinuxWorkload, Workload
 
 SIZES = ("small", "standard", "large")
@@ -29,6 +29,8 @@ class Selection:
     A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
     instructions of each cell; None leaves it to the technique. `kernel` is the path of a Linux kernel: with workloads
     of the family `linux` they run on it; without workloads it is booted with `initrd` (a path) and `append`.
+    instructions of each cell; None leaves it to the technique. `sweeps` maps knobs, parameters of
+    workloads, `size` and `geometry` to the values that each takes; every combination is run.
     """
 
     techniques: Sequence[str] = ()
@@ -41,18 +43,48 @@ class Selection:
     kernel: str = ""
     initrd: str = ""
     append: str = ""
+    sweeps: Sweeps = field(default_factory=dict)
 
     def cells(self) -> Iterator[tuple[Cell, str]]:
-        """Each selected cell, and what finds its workload again; errors name what is unknown."""
+        """Each selected cell, and what finds its workload again; errors name what is unknown.
+
+        A cell comes once for each point of the sweeps, also where it is the same as another's.
+        """
         sources = self._sources()
-        knobs = self._knobs()
-        _check("size", [self.size], SIZES)
         _check("I/O model", self.io, IO_MODELS)
-        geometry = _geometry(self.geometry)
-        for (name, source), (technique, values) in product(sources, knobs.items()):
-            for io in self._models(name):
-                cell = Cell(name, self.size, io, geometry, technique, canonical_knobs(values))
-                yield cell, source
+        parameters = self._parameters(sources)
+        for point in sweep.points(self.sweeps):
+            at = self._at(point, parameters)
+            for name, source in sources:
+                size = _sized(at.size, {p: point[p] for p in parameters & point.keys()}, source)
+                for technique, values in at._knobs().items():
+                    for io in self._models(name):
+                        knobs = canonical_knobs(values)
+                        yield Cell(name, size, io, at.geometry, technique, knobs), source
+
+    def _at(self, point: Mapping[str, str], parameters: Set[str]) -> Selection:
+        """The selection at a point of its sweeps, checked."""
+        swept = point.keys() - parameters - {"size", "geometry"}
+        size, geometry = (
+            point.get("size", self.size),
+            _geometry(point.get("geometry", self.geometry)),
+        )
+        _check("size", [size], SIZES)
+        knobs = {**self.knobs, **{name: point[name] for name in point if name in swept}}
+        return replace(self, sweeps={}, knobs=knobs, size=size, geometry=geometry)
+
+    def _parameters(self, sources: Sequence[tuple[str, str]]) -> Set[str]:
+        """The swept names that are parameters of a selected workload, and no knob."""
+        if not self.sweeps:
+            return frozenset()
+        chosen = [t for t in techniques.names() if t in self.techniques or not self.techniques]
+        knobs = {name for technique in chosen for name in techniques.knobs(technique)}
+        known = {
+            name
+            for _, source in sources
+            for name in workloads.find(source).named_parameters(SIZES[0])
+        }
+        return {name for name in self.sweeps if name in known and name not in knobs}
 
     def _models(self, workload: str) -> Sequence[str]:
         every = IO_MODELS if workload.startswith(f"{IO_FAMILY}/") else IO_MODELS[:1]
@@ -90,6 +122,15 @@ class Selection:
 
 def _pair(workload: Workload | LinuxWorkload) -> tuple[str, str]:
     return workload.name, workload.source
+
+
+def _sized(size: str, changes: Mapping[str, str], source: str) -> str:
+    """The size with those of the changed parameters that the workload has, as Workload reads it."""
+    if not changes:
+        return size
+    own = workloads.find(source).named_parameters(size)
+    parts = [f"{name}={sweep.integer(changes[name])}" for name in own if name in changes]
+    return ",".join([size, *parts])
 
 
 def _geometry(asked: str) -> str:

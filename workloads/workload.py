@@ -50,10 +50,22 @@ class Workload:
         return f"{self.path.resolve()}{'@' if variant else ''}{variant}"
 
     def named_parameters(self, size: str) -> dict[str, int]:
-        """Parameters by name, in declared order; ValueError for a size that does not exist."""
-        if size not in self.sizes:
-            raise ValueError(f"there is no size {size!r}; sizes are {', '.join(self.sizes)}")
-        return dict(self.sizes[size])
+        """Parameters by name, in declared order; ValueError for a size or parameter that does not exist.
+
+        `small,rounds=10` is the size small with another value of one parameter.
+        """
+        named, *changes = size.split(",")
+        if named not in self.sizes:
+            raise ValueError(f"there is no size {named!r}; sizes are {', '.join(self.sizes)}")
+        values = dict(self.sizes[named])
+        for change in changes:
+            name, _, value = change.partition("=")
+            if name not in values:
+                raise ValueError(
+                    f"{self.name} has no parameter {name!r}; it has {', '.join(values)}"
+                )
+            values[name] = int(value, 0)
+        return values
 
     def parameters(self, size: str) -> tuple[int, ...]:
         """Parameters (u64) in declared order, as the boot information passes them."""

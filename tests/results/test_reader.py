@@ -112,3 +112,21 @@ def test_columns_that_a_later_version_adds_are_ignored(folder: Path) -> None:
         wider.replace_schema_metadata(arrow.schema.metadata), folder / "counters.parquet"
     )
     assert list(reader.read(folder).counters) == list(COUNTERS.columns)
+
+
+def test_what_a_later_version_adds_is_ignored(folder: Path) -> None:
+    """Within one schema version a reader takes what it knows of every file."""
+    before = reader.read(folder)
+    _edit_manifest(folder, colour="blue")
+    for path in (folder / "cells").glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "blue"}))
+    counters = pq.read_table(folder / COUNTERS.file_name)
+    metadata = counters.schema.metadata
+    wider = counters.append_column("colour", pa.array(["blue"] * len(counters)))
+    pq.write_table(wider.replace_schema_metadata(metadata), folder / COUNTERS.file_name)
+    after = reader.read(folder)
+    assert after.counters.equals(before.counters)
+    assert after.manifest == before.manifest
+    from results.folder import ResultFolder
+
+    assert ResultFolder(folder).load(before.manifest.plan[0].cell) is not None

@@ -12,3 +12,9 @@ import pytest
 def _importable_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
+
+
+@pytest.fixture(autouse=True)
+def _no_cells_of_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test runs is run."""
+    monkeypatch.setenv("TRAPBENCH_CACHE", "off")

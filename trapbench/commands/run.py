@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from results.run import Run
+    from results.run import Runs
     from trapbench.selection import Selection
 
 
@@ -40,6 +40,13 @@ _NAMED = 20
     metavar="TECHNIQUE:WORKLOAD",
     help="Another VM on the same machine. Repeatable; native cells stay alone.",
 )
+@click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="NAME=A,B",
+    help="Knob, parameter, size or geometry; also A..B+S and A..B*F. Repeatable: all combinations.",
+)
 @click.option("--budget", type=click.IntRange(1), help="Guest instructions a cell may execute.")
 @click.option(
     "--kernel", type=click.Path(path_type=Path), help="A Linux kernel (bzImage or ELF) to boot."
@@ -50,10 +57,18 @@ _NAMED = 20
 @click.option(
     "--timeout", type=click.FloatRange(1), help="Seconds after which a cell is hung; 900."
 )
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, or `local`.")
+@click.option("--no-cache", is_flag=True, help="Run cells that were run before in another folder.")
 @click.option("--out", type=click.Path(path_type=Path), help="trapbench-runs/<UTC time>.")
 @click.option("--resume", is_flag=True, help="Run only what the folder (--out or newest) misses.")
 def command(
-    jobs: int | None, timeout: float | None, out: Path | None, resume: bool, **selecting: Any
+    jobs: int | None,
+    timeout: float | None,
+    scheduler: str | None,
+    no_cache: bool,
+    out: Path | None,
+    resume: bool,
+    **selecting: Any,
 ) -> int:
     """Run techniques over workloads, compare each cell with native, and store what was counted.
 
@@ -63,10 +78,12 @@ def command(
     failed or diverged that should not have.
     """
     from results import folder
-    from results.run import Run
+    from results.run import Runs
     from trapbench import harness, progress
+    from trapbench.cell_cache import CellCache
 
     path = out or (folder.newest() if resume else folder.default_path())
+    cache = None if no_cache else CellCache.of_user()
     harness.run_matrix(
         path,
         _selection(selecting, resume),
@@ -75,8 +92,10 @@ def command(
         timeout=timeout or harness.TIMEOUT,
         resume=resume,
         watch=progress.watch,
+        scheduler=scheduler,
+        cache=cache,
     )
-    return _report(Run.load(path))
+    return _report(Runs.load(path), cache.found if cache else 0)
 
 
 def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
@@ -84,7 +103,7 @@ def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
     given = {name: value for name, value in selecting.items() if value not in (None, ())}
     if resume and not given:
         return None
-    from trapbench import knob_settings
+    from trapbench import knob_settings, sweep
     from trapbench.selection import Selection
 
     if "kernel" not in given and not given.keys().isdisjoint({"initrd", "append"}):
@@ -95,17 +114,19 @@ def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
     given["knobs"] = knob_settings.parse(given.pop("settings", ()))
     if beside := given.pop("beside", ()):
         given["knobs"]["beside"] = ",".join(beside)
+    given["sweeps"] = sweep.parse(given.pop("sweeps", ()))
     return Selection(**given)
 
 
-def _report(run: Run) -> int:
+def _report(run: Runs, known: int) -> int:
     """Print the verdicts; return 1 when any is not what the workload declares."""
     from trapbench import views
 
     counts = Counter(run.runs["status"])
     summary = ", ".join(f"{number} {status}" for status, number in counts.most_common())
     cells = "1 cell" if len(run.runs) == 1 else f"{len(run.runs)} cells"
-    click.echo(f"{cells}: {summary}; stored in {run.path}")
+    cached = f"; {known} were known, --no-cache runs them again" if known else ""
+    click.echo(f"{cells}: {summary}; stored in {run.path}{cached}")
     unexpected = run.unexpected()
     for line in views.sentences(unexpected.head(_NAMED)):
         click.secho(line.plain, fg="red", err=True)
