@@ -99,7 +99,9 @@ def test_a_footprint_sweep_shows_where_walks_begin(tmp_path: Path) -> None:
     assert walks.get("small,footprint=65536,rounds=100", 0) < 10
     assert walks["small,footprint=4194304,rounds=100"] >= 500
     assert (
-        run.manifest.parameters["memory/pointer-chase small,footprint=65536,rounds=100"]["footprint"]
+        run.manifest.parameters["memory/pointer-chase small,footprint=65536,rounds=100"][
+            "footprint"
+        ]
         == 65536
     )
 
