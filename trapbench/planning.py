@@ -11,6 +11,7 @@ from hardware_model import presets
 from results.cell import Cell
 from results.finished import OK
 from results.planned import Planned
+from techniques.several.beside import BESIDE, neighbours
 from trapbench.content_key import content_key
 from trapbench.errors import unknown
 from trapbench.selection import Selection
@@ -38,9 +39,15 @@ def plan_cell(cell: Cell, source: str, budget: int | None, *, auxiliary: bool) -
     if cell.technique not in techniques.names():
         raise unknown("technique", cell.technique, techniques.names())
     workload = workloads.find(source)
-    key = content_key(cell, workload.digest, _geometry_digest(cell.geometry), budget)
+    key = content_key(cell, _binaries(cell, workload), _geometry_digest(cell.geometry), budget)
     expected = workload.expect.get(cell.technique, OK)
     return Planned(cell, key, source, expected, auxiliary, budget)
+
+
+def _binaries(cell: Cell, workload: workloads.Workload) -> str:
+    """The digests of what runs on the cell's machine: its workload, and those of VMs beside it."""
+    beside = neighbours(str(cell.knob_values.get(BESIDE.name, "")))
+    return " ".join([workload.digest, *(workloads.find(n.workload).digest for n in beside)])
 
 
 @cache

@@ -65,10 +65,8 @@ class Selection:
     def _at(self, point: Mapping[str, str], parameters: Set[str]) -> Selection:
         """The selection at a point of its sweeps, checked."""
         swept = point.keys() - parameters - {"size", "geometry"}
-        size, geometry = (
-            point.get("size", self.size),
-            _geometry(point.get("geometry", self.geometry)),
-        )
+        size = point.get("size", self.size)
+        geometry = _geometry(point.get("geometry", self.geometry))
         _check("size", [size], SIZES)
         knobs = {**self.knobs, **{name: point[name] for name in point if name in swept}}
         return replace(self, sweeps={}, knobs=knobs, size=size, geometry=geometry)
