@@ -44,7 +44,7 @@ def plan_cell(cell: Cell, source: str, budget: int | None, *, auxiliary: bool) -
     return Planned(cell, key, source, expected, auxiliary, budget)
 
 
-def _binaries(cell: Cell, workload: workloads.Workload) -> str:
+def _binaries(cell: Cell, workload: workloads.Workload | workloads.LinuxWorkload) -> str:
     """The digests of what runs on the cell's machine: its workload, and those of VMs beside it."""
     beside = neighbours(str(cell.knob_values.get(BESIDE.name, "")))
     return " ".join([workload.digest, *(workloads.find(n.workload).digest for n in beside)])
