@@ -103,6 +103,10 @@ class Technique(ABC):
         """Call `action` when the machine interrupts the VMM with `vector`."""
         raise NotImplementedError(f"{self.name} takes no interrupts of devices")
 
+    def give_interrupts(self) -> None:
+        """Let the machine's interrupts, and its local APIC, be the guest's."""
+        raise NotImplementedError(f"{self.name} cannot give its guest the machine's interrupts")
+
     @property
     @abstractmethod
     def platform(self) -> Platform:

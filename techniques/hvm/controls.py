@@ -17,7 +17,13 @@ _HOST_SELECTOR_CODE, _HOST_SELECTOR_DATA, _HOST_SELECTOR_TSS = 0x08, 0x10, 0x18
 _HOST_BASE = 0xFFFF880000000000
 
 
-def set_controls(vmx: Vmx, primary: Primary, secondary: Secondary = Secondary(0)) -> None:  # noqa: B008
+def set_controls(
+    vmx: Vmx,
+    primary: Primary,
+    secondary: Secondary = Secondary(0),  # noqa: B008
+    *,
+    pin_based: PinBased = PinBased.EXTERNAL_INTERRUPT_EXITING,
+) -> None:
     """Write the control fields; bits that the processor requires to be 1 are added."""
     capabilities = vmx.capabilities
     if secondary:
@@ -26,9 +32,7 @@ def set_controls(vmx: Vmx, primary: Primary, secondary: Secondary = Secondary(0)
     if capabilities.level >= FeatureLevel.EPT:
         exit_controls |= Exit.SAVE_EFER | Exit.LOAD_EFER
         entry_controls |= Entry.LOAD_EFER
-    vmx.write(
-        Field.PIN_BASED_CONTROLS, PinBased.EXTERNAL_INTERRUPT_EXITING | capabilities.pin_based.must
-    )
+    vmx.write(Field.PIN_BASED_CONTROLS, pin_based | capabilities.pin_based.must)
     vmx.write(Field.PRIMARY_CONTROLS, primary | _required_primary(capabilities))
     if secondary:
         vmx.write(Field.SECONDARY_CONTROLS, secondary)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
+from hardware_model.devices import local_apic
 from hardware_model.machine import Machine
 from hardware_model.mmu import probe
 from hardware_model.mmu.ept import EptEntry, EptTables, MemoryType
@@ -19,7 +20,7 @@ from hardware_model.vmx.fields import Field
 from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import FIRST_FRAME, MIB, TPR_SHADOW, Hvm
-from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
+from techniques.io_models.knobs import INTERRUPTS, PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 
 _FILLED = counter_table.index("ept.filled")
@@ -58,7 +59,7 @@ class HvmEpt(Hvm):
 
     name = "hvm-ept"
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation; EPT translates its physical addresses"
-    knobs = (TPR_SHADOW, PAGE_SIZE, POPULATE, VPID, *PARAVIRTUAL_KNOBS)
+    knobs = (TPR_SHADOW, PAGE_SIZE, POPULATE, VPID, *PARAVIRTUAL_KNOBS, INTERRUPTS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -107,6 +108,11 @@ class HvmEpt(Hvm):
         page = gpa & -self._page
         self._tables.map(page, self.memory.base + page, self._page, page_size=self._page)
         self.machine.counters[_FILLED] += 1
+
+    def give_interrupts(self) -> None:
+        """The machine's local APIC becomes the guest's, and nothing of it exits."""
+        self.owns_interrupts, self.tpr_shadow = True, False
+        self.map_device(local_apic.BASE)
 
     def map_device(self, page: int) -> None:
         """An uncached EPT entry leads to the registers."""

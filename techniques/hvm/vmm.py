@@ -12,7 +12,7 @@ from hardware_model.cpu import control_registers
 from hardware_model.cpuid import cpuid
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
-from hardware_model.vmx.controls import Primary, Secondary
+from hardware_model.vmx.controls import PinBased, Primary, Secondary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
@@ -62,6 +62,7 @@ class Hvm(Technique):
             machine, self.memory, self.virtual, self.translate, self.table_written
         )
         self._open_ports: set[int] = set()
+        self.owns_interrupts = False  # the guest: interrupts reach it without the VMM
         self._handlers: dict[int, Callable[[Hvm], None]] = exit_handlers.HANDLERS
 
     @classmethod
@@ -134,8 +135,11 @@ class Hvm(Technique):
         controls.set_host_state(self.vmx)
         controls.set_guest_state(self.vmx, state)
         primary, secondary = self.set_up_memory(state)
-        controls.set_controls(self.vmx, primary | self._common_controls(), secondary)
-        self.virtual.arm()
+        pin_based = PinBased(0) if self.owns_interrupts else PinBased.EXTERNAL_INTERRUPT_EXITING
+        controls.set_controls(
+            self.vmx, primary | self._common_controls(), secondary, pin_based=pin_based
+        )
+        self._arm()
         self.vmx.launch(self.on_exit)
 
     def resume(self, budget: int | None = None, pause: int | None = None) -> End:
@@ -143,8 +147,11 @@ class Hvm(Technique):
         return self.vmx.run(budget, pause)
 
     def _common_controls(self) -> Primary:
-        chosen = Primary.HLT_EXITING | Primary.USE_MSR_BITMAPS | self._io_exiting()
+        chosen = Primary.USE_MSR_BITMAPS | self._io_exiting()
         self._set_msr_bitmaps()
+        if self.owns_interrupts:
+            return chosen
+        chosen |= Primary.HLT_EXITING
         if self.tpr_shadow:
             self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, self.virtual_apic_page)
             return chosen | Primary.USE_TPR_SHADOW
@@ -185,7 +192,16 @@ class Hvm(Technique):
         if self.machine.running:
             self.injection.finish()
             self.push_task_priority()
+            self._arm()
+
+    def _arm(self) -> None:
+        """Program the host's timer for the virtual devices; there is none when the guest has the local APIC."""
+        if not self.owns_interrupts:
             self.virtual.arm()
+        elif self.virtual.devices.next_event() is not None:
+            raise GuestError(
+                "the guest uses a timer that the VMM would have to keep, but has the processor's local APIC"
+            )
 
     def pull_task_priority(self) -> None:
         """The guest's TPR may have changed in the virtual-APIC page."""

@@ -22,4 +22,11 @@ BATCHING = Knob(
 )
 HOST_INTERVAL = 25_600
 """Nanoseconds between two looks of a back end at what has come: the moderation of the host's own card."""
+INTERRUPTS = Knob(
+    "passthrough.interrupts",
+    "exit",
+    ("exit", "direct"),
+    "how an assigned device's interrupts reach the guest (I/O model passthrough)",
+    "direct: by the guest's own IDT, the local APIC being the guest's: the VMM cannot take the processor back",
+)
 PARAVIRTUAL_KNOBS = (SUPPRESSION, BATCHING)

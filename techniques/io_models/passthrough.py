@@ -2,7 +2,7 @@
 
 Registers in memory are mapped into the guest, ports are let through where the processor can tell ports apart (the I/O
 bitmaps of VT-x). DMA goes through a protection domain that maps guest-physical addresses to the guest's memory, and
-interrupts through remapping entries, to vectors of the VMM's choice.
+interrupts through remapping entries, to vectors of the VMM's choice or, directly, to the guest's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from hardware_model.devices.pci.configuration_space import CLASS, COMMAND, DEVIC
 from hardware_model.devices.pci.message_signalled import ENABLE, Msi
 from techniques.assignment import STRICT, Assignment
 from techniques.frames import FrameAllocator
-from techniques.technique import Technique
+from techniques.io_models.knobs import INTERRUPTS
+from techniques.technique import GuestError, Technique
 
 FRAME_BYTES = 1 << 20
 """Machine memory behind the guest's for the remapping unit's tables."""
@@ -29,19 +30,48 @@ _APIC_ENABLED = local_apic.SVR_ENABLED | local_apic.SPURIOUS_VECTOR
 
 
 class HostInterrupts:
-    """What an assigned device's interrupts need of a VMM's platform."""
+    """Interrupts of assigned devices by way of the VMM: it chooses the vectors, and passes on what comes."""
 
     def __init__(self, guest: Technique, assignment: Assignment) -> None:
         self._guest = guest
         self._assignment = assignment
         self._next = FIRST_HOST_VECTOR
+        self._routes: dict[int, int] = {}
+        guest.machine.platform.bus.write(local_apic.BASE + local_apic.SVR, 4, _APIC_ENABLED)
 
     def route(self, function: AssignedFunction) -> int:
-        """A message address whose interrupt the VMM passes on to the guest as `function.guest_vector`."""
-        vector, self._next = self._next, self._next + 1
-        apic = self._guest.platform.apic
-        self._guest.take_host_vector(vector, lambda: apic.request(function.guest_vector))
-        return self._assignment.interrupt(function.source_id, vector)
+        """A message address whose interrupt the guest gets as `function.guest_vector`."""
+        if function.source_id not in self._routes:
+            vector, self._next = self._next, self._next + 1
+            apic = self._guest.platform.apic
+            self._guest.take_host_vector(vector, lambda: apic.request(function.guest_vector))
+            self._routes[function.source_id] = self._assignment.interrupt(
+                function.source_id, vector
+            )
+        return self._routes[function.source_id]
+
+
+class DirectInterrupts:
+    """Interrupts that go by the guest's own IDT (Gordon et al., ELI, ASPLOS 2012): the entry has the guest's vector.
+
+    The remapping entry still keeps the device to that vector.
+    """
+
+    def __init__(self, guest: Technique, assignment: Assignment) -> None:
+        if guest.assignment is not None:
+            raise GuestError(
+                "direct interrupts give the processor to one guest, and there are several"
+            )
+        self._assignment = assignment
+        self._routes: dict[tuple[int, int], int] = {}
+        guest.give_interrupts()
+
+    def route(self, function: AssignedFunction) -> int:
+        """A message address that raises the guest's vector."""
+        key = function.source_id, function.guest_vector
+        if key not in self._routes:
+            self._routes[key] = self._assignment.interrupt(*key)
+        return self._routes[key]
 
 
 class AssignedFunction(PciFunction):
@@ -51,7 +81,12 @@ class AssignedFunction(PciFunction):
     address registers can be sized, and stay where firmware put them.
     """
 
-    def __init__(self, physical: PciFunction, interrupts: HostInterrupts, guest: Technique) -> None:
+    def __init__(
+        self,
+        physical: PciFunction,
+        interrupts: HostInterrupts | DirectInterrupts,
+        guest: Technique,
+    ) -> None:
         space = physical.configuration
         identity = Identity(
             space.read(VENDOR, 2),
@@ -64,7 +99,7 @@ class AssignedFunction(PciFunction):
         self._physical = physical
         self._bus, self._counts = guest.machine.platform.bus, guest.machine.counters
         self._msi = Msi(self.configuration)
-        self._address = interrupts.route(self)
+        self._interrupts = interrupts
 
     @property
     def guest_vector(self) -> int:
@@ -78,7 +113,7 @@ class AssignedFunction(PciFunction):
         real.write(COMMAND, 2, mine.read(COMMAND, 2))
         enabled = self._msi.message() is not None
         at = self._physical_msi
-        real.write(at + 4, 4, self._address)
+        real.write(at + 4, 4, self._interrupts.route(self) if enabled else 0)
         real.write(at + 8, 4, 0)
         real.write(at + 12, 2, 0)
         real.write(at + 2, 2, ENABLE if enabled else 0)
@@ -112,8 +147,8 @@ def connect(guest: Technique) -> None:
     assignment = guest.assignment or _own_assignment(guest)
     domain = assignment.new_domain()
     domain.map(0, memory.base, memory.size, page_size=_LARGE)
-    machine.platform.bus.write(local_apic.BASE + local_apic.SVR, 4, _APIC_ENABLED)
-    interrupts = HostInterrupts(guest, assignment)
+    direct = guest.settings.get(INTERRUPTS.name) == "direct"
+    interrupts = (DirectInterrupts if direct else HostInterrupts)(guest, assignment)
     bridge = HostBridge(guest.platform.bus)
     for physical in (machine.peripherals.disk, machine.peripherals.card):
         assignment.attach(physical.source_id, domain)

@@ -15,7 +15,7 @@ IO = [w.name for w in workloads.all() if w.family == "io"]
 
 @cache
 def run(technique, name, io="paravirtual", **knobs):
-    settings = {name.replace("_", "."): value for name, value in knobs.items()}
+    settings = {key.replace("_", "."): value for key, value in knobs.items()}
     return techniques.run_guest(technique, workloads.find(name), "small", io=io, knobs=settings)
 
 

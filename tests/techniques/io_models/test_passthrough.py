@@ -23,8 +23,9 @@ IO = [w.name for w in workloads.all() if w.family == "io"]
 
 
 @cache
-def run(technique, name, io="passthrough"):
-    return techniques.run_guest(technique, workloads.find(name), "small", io=io)
+def run(technique, name, io="passthrough", **knobs):
+    settings = {key.replace("_", "."): value for key, value in knobs.items()}
+    return techniques.run_guest(technique, workloads.find(name), "small", io=io, knobs=settings)
 
 
 @pytest.mark.parametrize("name", IO)
@@ -65,6 +66,24 @@ def test_doorbells_are_free_of_the_vmm(technique):
     found = run(technique, "io/doorbells").counters_roi
     assert found["io.doorbell"] == found["mmio.write"] == 500
     assert found.get("exits", 0) == found.get("traps", 0) == 0
+
+
+@pytest.mark.parametrize("name", IO)
+def test_with_direct_interrupts_nothing_exits_and_the_guest_ends_as_natively(name):
+    native = run("native", name, "emulated")
+    assigned = run("hvm-ept", name, passthrough_interrupts="direct")
+    assert assigned.status == "ok", assigned.reason
+    assert assigned.outcome_parts == native.outcome_parts
+    assert assigned.instructions == native.instructions
+    assert assigned.counters_roi.get("exits", 0) == 0
+    interrupts = native.counters_roi.get("io.interrupt", 0)
+    assert assigned.counters_roi.get("interrupt.delivered", 0) == interrupts
+    assert assigned.counters_roi.get("vtd.interrupt.remapped", 0) == interrupts
+
+
+def test_only_the_technique_that_can_map_the_local_apic_has_direct_interrupts():
+    with pytest.raises(techniques.UnknownKnob, match=r"no knob 'passthrough\.interrupts'"):
+        run("hvm-shadow", "io/doorbells", passthrough_interrupts="direct")
 
 
 def test_exits_per_frame_and_request_fall_from_model_to_model():
@@ -121,9 +140,10 @@ def test_a_device_cannot_use_the_entry_of_another(assigned):
         assigned.machine.peripherals.disk,
         assigned.machine.peripherals.card,
     )
-    bus = assigned.platform.bus
-    bus.write_port(0xCF8, 4, 1 << 31 | disk.slot << 11 | 4)
-    bus.write_port(0xCFC, 4, 7)
+    bus, at = assigned.platform.bus, disk.msi.offset
+    for register, value in ((4, 7), (at + 12, 0x22), (at, 1 << 16)):
+        bus.write_port(0xCF8, 4, 1 << 31 | disk.slot << 11 | register)
+        bus.write_port(0xCFC, 4, value)
     address = disk.configuration.read(disk.msi.offset + 4, 4)
     machine.dma.message(disk.source_id, address, 0)
     assert machine.platform.apic.deliverable
