@@ -62,10 +62,11 @@ def run_guest(
     geometry: str = "nehalem",
     budget: int | None = None,
     then: Callable[[Technique], None] | None = None,
+    first: Callable[[Technique], None] | None = None,
 ) -> Outcome:
     """Run `workload` in `size` under `technique` on a machine with the TLBs of preset `geometry`.
 
-    `then` is called with the technique when the guest has ended, to look into it.
+    `first` is called with the technique before the guest runs, `then` when it has ended, to look into it.
     Raises Skipped when the cell makes no sense and ValueError for names that do not exist; whatever the guest does
     ends in an Outcome.
     """
@@ -86,6 +87,8 @@ def run_guest(
     guest = kind(machine, image, settings)
     io_models.connect(guest, io)
     region = RegionOfInterest(machine)
+    if first is not None:
+        first(guest)
     try:
         end = guest.run(budget or workload.budget or DEFAULT_BUDGET)
         status, reason = verdict(end, guest)

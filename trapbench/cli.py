@@ -19,6 +19,7 @@ _COMMANDS = {
     "show": "trapbench.commands.show",
     "plot": "trapbench.commands.plot",
     "report": "trapbench.commands.report",
+    "trace": "trapbench.commands.trace",
     "merge": "trapbench.commands.merge",
     "diff": "trapbench.commands.diff",
     "validate": "trapbench.commands.validate",

@@ -12,6 +12,7 @@ from workloads import header
 from workloads.errors import Place, WorkloadError
 from workloads.image import Image, build
 from workloads.image_cache import cached
+from workloads.parameters import parameters_of_size
 
 _HERE = Path(__file__).parent
 EXTERNAL_FAMILY = "external"
@@ -54,18 +55,7 @@ class Workload:
 
         `small,rounds=10` is the size small with another value of one parameter.
         """
-        named, *changes = size.split(",")
-        if named not in self.sizes:
-            raise ValueError(f"there is no size {named!r}; sizes are {', '.join(self.sizes)}")
-        values = dict(self.sizes[named])
-        for change in changes:
-            name, _, value = change.partition("=")
-            if name not in values:
-                raise ValueError(
-                    f"{self.name} has no parameter {name!r}; it has {', '.join(values)}"
-                )
-            values[name] = int(value, 0)
-        return values
+        return parameters_of_size(self.name, self.sizes, size)
 
     def parameters(self, size: str) -> tuple[int, ...]:
         """Parameters (u64) in declared order, as the boot information passes them."""

@@ -17,6 +17,7 @@ from workloads.linux import kernels, programs
 from workloads.linux.initial_ramdisk import CONSOLE, REGULAR, Entry, archive
 from workloads.linux.kernels import BUSYBOX
 from workloads.linux.symbols import kernel_symbols
+from workloads.parameters import parameters_of_size
 
 FAMILY = "linux"
 RAM_MIB = 256
@@ -60,10 +61,8 @@ class LinuxWorkload:
     on_linux: ClassVar[Literal[True]] = True
 
     def named_parameters(self, size: str) -> dict[str, int]:
-        """Parameters by name, in declared order; ValueError for a size that does not exist."""
-        if size not in self.sizes:
-            raise ValueError(f"there is no size {size!r}; sizes are {', '.join(self.sizes)}")
-        return dict(self.sizes[size])
+        """Parameters by name, in declared order; ValueError for a size or parameter that does not exist."""
+        return parameters_of_size(self.name, self.sizes, size)
 
     @property
     def source(self) -> str:
