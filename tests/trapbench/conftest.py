@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from trapbench.pytest_plugin import trapbench  # noqa: F401 (where it is not installed)
+
 
 @pytest.fixture(autouse=True)
 def _importable_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
