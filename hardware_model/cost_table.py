@@ -313,6 +313,7 @@ EXCLUDED: dict[str, str] = {
     "bt.instruction.executed": "a part of the instruction classes",
     "bt.instruction.retired": "priced as the instructions of its translation",
     "bt.invalidated.remap": "a part of bt.invalidated",
+    "bt.space.switch": "one store to the state page, within the handling of the CR3 load",
     "bt.frame.released": "priced as the units that it drops",
     **{
         f"bt.callout.{kind}": "a part of bt.callout"

@@ -246,6 +246,7 @@ _BT = _group(
         "bt.lookup.filled": "entries of the table for indirect transfers filled",
         "bt.invalidated": "units dropped because their source was written or mapped elsewhere",
         "bt.invalidated.remap": "of these, units whose linear page was mapped elsewhere",
+        "bt.space.switch": "changes to another address space of code: other units, another lookup table",
         "bt.frame.released": "frames of code that lost all units because they were written again and again",
         "bt.flush": "times the translation cache was emptied because it was full",
         "bt.adapted": "instructions that kept faulting and became callouts",

@@ -8,6 +8,7 @@ control_flow       jumps, calls and returns
 interrupt_return   IRETQ
 sensitive          sequences on the state page, callouts; state_reads, port_reads: those that only load from it
 translator         from guest code to a unit
+address_space      which roots share their units
 translation_cache  units in machine memory, chained and found
 code_frames        guest memory that has been translated
 chipset            ports that translated code reads without the VMM

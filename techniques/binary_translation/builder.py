@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from iced_x86 import Instruction
 
-from techniques.binary_translation.layout import REGION, STATE, TABLE
+from techniques.binary_translation.layout import REGION, STATE
 from techniques.binary_translation.templates import template
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 
 _STATE = REGION + STATE
-TABLE_BASE = REGION + TABLE >> 3
 _CALLOUT = "ud2"
 _MASK = (1 << 64) - 1
 RAX, RCX = 0, 1
@@ -88,7 +87,7 @@ class UnitBuilder:
     def indirect(self, units: int = 1) -> None:
         """Jump to the guest address in RCX; RAX and RCX are saved on the state page."""
         saved = (RAX, RCX)
-        self.emit("movabs rax, #", TABLE_BASE, saved=saved)
+        self.emit("mov rax, {lookup}", saved=saved)
         self.emit("mov ax, cx", saved=saved)
         self.emit("jmp qword ptr [rax*8]", units=units, saved=saved)
 

@@ -2,13 +2,18 @@
 
 Frames that hold translated code are write-protected through the shadow pager, as page tables are. A
 write is emulated and drops the units whose source it overlaps. The page tables that map such code are
-watched too: when one was written, or another root leads elsewhere, the linear pages are compared with
-the guest's tables at the next instruction by which the guest makes the processor see a new mapping.
+watched too: when one was written, the linear pages are compared with the guest's tables at the next
+instruction by which the guest makes the processor see a new mapping. A root that leads elsewhere is
+another address space.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from techniques.binary_translation import counts as counted
+from techniques.binary_translation.address_space import AddressSpace
+from techniques.binary_translation.layout import SPACES
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.binary_translation.translator import Source
 from techniques.binary_translation.unit import Unit
@@ -32,12 +37,9 @@ class CodeFrames:
         self._source = source
         self._counts = counts
         self._by_frame: dict[int, list[Unit]] = {}
-        self._by_page: dict[int, list[Unit]] = {}
         self._stores: dict[int, int] = {}
         self._patience: dict[int, int] = {}
         self._tables: set[int] = set()
-        self._roots: dict[int, int] = {}
-        self._tables_written = False
 
     def __contains__(self, frame: int) -> bool:
         """Whether the frame is watched for its code alone."""
@@ -45,6 +47,7 @@ class CodeFrames:
 
     def add(self, unit: Unit) -> None:
         """A unit was placed in the cache."""
+        pages = self._cache.space.pages
         for page, frame in unit.pages:
             units = self._by_frame.get(frame)
             if units is None:
@@ -53,9 +56,9 @@ class CodeFrames:
                     self._pager.watch(frame)
             units.append(unit)
             self._stores.pop(frame, None)
-            known = self._by_page.get(page)
+            known = pages.get(page)
             if known is None:
-                known = self._by_page[page] = []
+                known = pages[page] = []
                 self._follow(page)
             known.append(unit)
 
@@ -68,17 +71,18 @@ class CodeFrames:
                 if table not in self._by_frame:
                     self._pager.watch(table)
         slot = page >> 27 & 511
-        self._roots[slot] = self._source.entry(self._root, slot) & ~_ACCESSED
+        self._cache.space.roots[slot] = self._entry(slot)
 
-    @property
-    def _root(self) -> int:
-        return self._pager.paging.root_gfn
+    def _entry(self, slot: int) -> int:
+        """Entry `slot` of the guest's root table, accessed flag apart."""
+        return self._source.entry(self._pager.paging.root_gfn, slot) & ~_ACCESSED
 
     def _drop(self, unit: Unit) -> None:
+        assert unit.space is not None
         self._cache.remove(unit)
         self._counts[counted.INVALIDATED] += 1
         for page, frame in unit.pages:
-            self._remove(self._by_page, page, unit)
+            self._remove(unit.space.pages, page, unit)
             if self._remove(self._by_frame, frame, unit) and frame not in self._tables:
                 self._pager.unwatch(frame)
 
@@ -95,13 +99,13 @@ class CodeFrames:
         """The cache was flushed."""
         for frame in self._by_frame.keys() | self._tables:
             self._pager.unwatch(frame)
-        for known in (self._by_frame, self._by_page, self._tables, self._roots):
-            known.clear()
+        self._by_frame.clear()
+        self._tables.clear()
 
     def written(self, gpa: int, size: int) -> None:
         """`size` bytes at `gpa` were stored."""
         if gpa >> 12 in self._tables:
-            self._tables_written = True
+            self._all_stale()
         for frame in range(gpa >> 12, (gpa + size - 1 >> 12) + 1):
             units = self._by_frame.get(frame)
             if units is None:
@@ -130,7 +134,7 @@ class CodeFrames:
 
     def check_page(self, page: int) -> None:
         """The guest may have a new mapping for a linear page."""
-        units = self._by_page.get(page)
+        units = self._cache.space.pages.get(page)
         if units is None:
             return
         frame = next(frame for linear, frame in units[0].pages if linear == page)
@@ -139,23 +143,48 @@ class CodeFrames:
                 return
         except (GuestException, GuestError):
             pass
+        self._drop_mapped_elsewhere(units)
+
+    def _drop_mapped_elsewhere(self, units: Iterable[Unit]) -> None:
         for unit in tuple(units):
             self._counts[counted.INVALIDATED_REMAP] += 1
             self._drop(unit)
 
     def root_loaded(self) -> None:
         """The guest loaded CR3."""
-        changed = any(
-            self._source.entry(self._root, slot) & ~_ACCESSED != entry
-            for slot, entry in self._roots.items()
-        )
-        if changed or self._tables_written:
-            self.check_all()
+        cache = self._cache
+        if not self._fits(cache.space):
+            found = next((space for space in reversed(cache.spaces) if self._fits(space)), None)
+            cache.enter(found or self._new_space())
+            self._counts[counted.SPACE_SWITCHES] += 1
+        if cache.space.stale:
+            self._check_space()
+
+    def _fits(self, space: AddressSpace) -> bool:
+        """Whether the guest's root leads where the pages of `space` were found."""
+        return all(self._entry(slot) == entry for slot, entry in space.roots.items())
+
+    def _new_space(self) -> AddressSpace:
+        """The one that was in use longest ago makes room."""
+        spaces = self._cache.spaces
+        if len(spaces) == SPACES:
+            self._drop_mapped_elsewhere(spaces[0].units.values())
+            del spaces[0]
+        return self._cache.new_space()
+
+    def _all_stale(self) -> None:
+        for space in self._cache.spaces:
+            space.stale = True
 
     def check_all(self) -> None:
         """The guest may have new mappings for everything."""
-        self._tables_written = False
-        for slot in self._roots:
-            self._roots[slot] = self._source.entry(self._root, slot) & ~_ACCESSED
-        for page in tuple(self._by_page):
+        self._all_stale()
+        self._check_space()
+
+    def _check_space(self) -> None:
+        space = self._cache.space
+        space.stale = False
+        for slot in space.roots:
+            space.roots[slot] = self._entry(slot)
+        for page in tuple(space.pages):
             self.check_page(page)

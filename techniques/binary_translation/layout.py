@@ -1,12 +1,13 @@
-"""The VMM's region inside every address space of its guest: state page, lookup table, translation cache.
+"""The VMM's region inside every address space of its guest: state page, lookup tables, translation cache.
 
 It lies behind the deprivileging VMM's window, under the same root entry, in 2 MiB global supervisor pages:
 
     REGION + 000000  state page of the virtual CPU
-           + 080000  lookup table: code address for each value of a target's low 16 bits, 512 KiB
            + 100000  for each port 0 if an IN of one byte finds its value in the next table, else 1; 64 KiB
            + 110000  the value of each port, 64 KiB
-           + 200000  translation cache
+           + 200000  lookup tables, one for each address space: code address for each value of a target's
+                     low 16 bits; 512 KiB each
+           + 400000  translation cache
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from hardware_model.mmu.paging import Entry
 from techniques.deprivileged.vmm_window import WINDOW
 
 REGION = WINDOW + (1 << 30)
-STATE, TABLE, CACHE = 0x000000, 0x080000, 0x200000
+STATE, TABLES, CACHE = 0x000000, 0x200000, 0x400000
 STATE_WORDS = 512
 PORT_ASKS, PORT_VALUES, PORTS = 0x100000, 0x110000, 0x10000
 TABLE_ENTRIES = 1 << 16
-REGION_BYTES = 18 << 20
+TABLE_BYTES = 8 * TABLE_ENTRIES
+SPACES = 4
+REGION_BYTES = 20 << 20
 CACHE_BYTES = REGION_BYTES - CACHE
 _LARGE = 2 << 20
 _ADDRESS = 0x000F_FFFF_FFFF_F000
@@ -47,6 +50,7 @@ STATE_FIELDS: dict[str, int] = {
     "ldtr": 0xF8,
     "tr": 0x100,
     "iret_asks": 0x108,
+    "lookup": 0x110,
     "port_asks": PORT_ASKS - STATE,
     "port_values": PORT_VALUES - STATE,
 }
@@ -55,8 +59,9 @@ STATE_FIELDS: dict[str, int] = {
 `gprN`: register N, saved while translated code uses it for itself. `interrupts`: what to add to flags
 with IF set to have the guest's own IF: 0, or -0x200. `iopl`: the same for IOPL. `pending`: not 0 while
 an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. `iret_asks`: while
-IRET is not to be done in the cache, because an interrupt waits for IF or NT is set. `port_asks` and
-`port_values`: the tables of ports. The others are the guest's registers of that name.
+IRET is not to be done in the cache, because an interrupt waits for IF or NT is set. `lookup`: an eighth
+of the address of the lookup table in use. `port_asks` and `port_values`: the tables of ports. The
+others are the guest's registers of that name.
 """
 
 

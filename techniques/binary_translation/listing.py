@@ -31,15 +31,16 @@ def _state_name(address: int) -> str | None:
 
 def passages(vmm: BinaryTranslation) -> Iterator[Passage]:
     """Every unit that can be found in the cache, by guest address."""
-    units, image = vmm.cache.units, vmm.image
+    image = vmm.image
+    units = [unit for space in vmm.cache.spaces for unit in space.units.values()]
     guest = Symbols(image.symbols, KERNEL_BASE, KERNEL_BASE + image.ram_bytes)
-    bodies = {unit.body: f"unit:{guest(unit.rip) or hex(unit.rip)}" for unit in units.values()}
+    bodies = {unit.body: f"unit:{guest(unit.rip) or hex(unit.rip)}" for unit in units}
 
     def name(address: int) -> str | None:
         return bodies.get(address) or _state_name(address) or guest(address)
 
-    for rip in sorted(units):
-        yield _passage(vmm, units[rip], name)
+    for unit in sorted(units, key=lambda unit: unit.rip):
+        yield _passage(vmm, unit, name)
 
 
 def _passage(vmm: BinaryTranslation, unit: Unit, name: Names) -> Passage:

@@ -12,14 +12,16 @@ import numpy as np
 
 from hardware_model.machine import Machine
 from techniques.binary_translation import counts as counted
+from techniques.binary_translation.address_space import AddressSpace
 from techniques.binary_translation.layout import (
     CACHE,
     PORT_ASKS,
     PORTS,
     REGION,
+    SPACES,
     STATE,
+    STATE_FIELDS,
     STATE_WORDS,
-    TABLE,
     TABLE_ENTRIES,
 )
 from techniques.binary_translation.translator import UNIT_BYTES
@@ -46,7 +48,7 @@ class TranslationCache:
         self._time = np.zeros(size, np.uint8)
         self.write(REGION + PORT_ASKS, b"\1" * PORTS)
         machine.set_time_map(machine_base + CACHE, self._time)
-        self.units: dict[int, Unit] = {}
+        self.spaces: list[AddressSpace] = []
         self._order: list[Unit] = []
         self._addresses: list[int] = []
         self.next = _BASE
@@ -60,14 +62,37 @@ class TranslationCache:
         self._counts[counted.FLUSHES] += bool(self._order)
         for unit in self._order:
             unit.valid = False
-        self.units.clear()
         self._order.clear()
         self._addresses.clear()
         self._time[: self.next - _BASE] = 0
         self.write(_BASE, _MISS_STUB)
         self.next = _BASE + 16
-        entries = np.full(TABLE_ENTRIES, _BASE, "<u8").tobytes()
-        self.write(REGION + TABLE, entries)
+        self.spaces.clear()
+        self.enter(self.new_space())
+
+    @property
+    def space(self) -> AddressSpace:
+        """The address space in use."""
+        return self.spaces[-1]
+
+    @property
+    def units(self) -> dict[int, Unit]:
+        """Units of the address space in use, by guest RIP."""
+        return self.spaces[-1].units
+
+    def new_space(self) -> AddressSpace:
+        """An address space without units, not yet in use: there must be fewer than SPACES."""
+        used = {space.number for space in self.spaces}
+        space = AddressSpace(next(n for n in range(SPACES) if n not in used))
+        self.write(space.table, np.full(TABLE_ENTRIES, _BASE, "<u8").tobytes())
+        self.spaces.insert(0, space)
+        return space
+
+    def enter(self, space: AddressSpace) -> None:
+        """From now on code runs in `space`; `spaces` are in the order of their last use."""
+        self.spaces.remove(space)
+        self.spaces.append(space)
+        self.state_words[STATE_FIELDS["lookup"] >> 3] = space.table >> 3
 
     def write(self, linear: int, data: bytes) -> None:
         """Store `data` at a linear address of the region."""
@@ -101,6 +126,7 @@ class TranslationCache:
         self._time[at : at + len(unit.time)] = np.frombuffer(unit.time, np.uint8)
         self.next = unit.end + 15 & ~15
         if findable:
+            unit.space = self.space
             self.units[unit.rip] = unit
         self._order.append(unit)
         self._addresses.append(unit.entry)
@@ -130,10 +156,11 @@ class TranslationCache:
 
     def enter_in_table(self, unit: Unit) -> None:
         """Have indirect transfers to the unit's RIP find it."""
-        self._set_entry(unit.rip, unit.entry)
+        self.write(self._place_in_table(unit), unit.entry.to_bytes(8, "little"))
 
-    def _set_entry(self, rip: int, address: int) -> None:
-        self.write(REGION + TABLE + 8 * (rip & 0xFFFF), address.to_bytes(8, "little"))
+    def _place_in_table(self, unit: Unit) -> int:
+        assert unit.space is not None
+        return unit.space.table + 8 * (unit.rip & 0xFFFF)
 
     def remove(self, unit: Unit) -> None:
         """Nothing leads to the unit any more; its space is lost until the next flush."""
@@ -142,11 +169,12 @@ class TranslationCache:
             self.unlink(way)
         for way in unit.exits:
             self.unlink(way)
-        if self.units.get(unit.rip) is unit:
-            del self.units[unit.rip]
-        at = REGION + TABLE + 8 * (unit.rip & 0xFFFF)
+        assert unit.space is not None
+        if unit.space.units.get(unit.rip) is unit:
+            del unit.space.units[unit.rip]
+        at = self._place_in_table(unit)
         if self._memory.read64(at + self._offset) == unit.entry:
-            self._set_entry(unit.rip, _BASE)
+            self.write(at, _BASE.to_bytes(8, "little"))
 
     def find(self, address: int) -> tuple[Unit | None, Mark]:
         """Unit (None for the common miss) and mark of the translated instruction at linear `address`."""

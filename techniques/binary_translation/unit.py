@@ -5,8 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction
+
+if TYPE_CHECKING:
+    from techniques.binary_translation.address_space import AddressSpace
 
 
 class Kind(Enum):
@@ -61,7 +65,7 @@ class Unit:
 
     `entry` is where indirect transfers arrive, `body` where all others do, both linear addresses.
     `starts` maps guest RIPs to their code, `pages` are (linear page, guest frame) of the source, `source` its
-    (guest-physical address, bytes).
+    (guest-physical address, bytes). `space`: where it can be found, None if it is run once.
     """
 
     rip: int
@@ -79,6 +83,7 @@ class Unit:
     incoming: set[Exit] = field(default_factory=set)
     valid: bool = True
     traced: dict[int, bytes] = field(default_factory=dict)
+    space: AddressSpace | None = None
 
     @property
     def end(self) -> int:

@@ -72,7 +72,7 @@ class BinaryTranslation(DeprivilegingVmm):
     doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
     knobs = (POLICY, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
     vmm_bytes = 64 * MIB
-    own_bytes = 20 * MIB
+    own_bytes = 22 * MIB
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -192,11 +192,15 @@ class BinaryTranslation(DeprivilegingVmm):
         if self._step:
             self._step = False
             found = self._translated(step=True)
-        elif unit is not None and unit.valid and rip in unit.starts:
+        elif unit is not None and self._can_go_on(unit, rip):
             return unit.starts[rip]
         else:
             found = self.unit_or_fault()
         return self._code_address() if found is None and self.machine.running else _body(found)
+
+    def _can_go_on(self, unit: Unit, rip: int) -> bool:
+        """Whether the unit that was left can be entered again at `rip`."""
+        return unit.valid and unit.space is self.cache.space and rip in unit.starts
 
     def unit_or_fault(self) -> Unit | None:
         """The unit at the guest's RIP; None if the guest takes a fault that fetching there causes."""

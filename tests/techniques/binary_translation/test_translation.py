@@ -12,7 +12,7 @@ def bt(run, name: str) -> int:
 
 def test_a_loop_is_translated_once_and_then_runs_without_the_vmm(translated):
     run, vmm = translated(LOOP)
-    assert bt(run, "unit") == len(vmm.cache.units)
+    assert bt(run, "unit") == sum(len(space.units) for space in vmm.cache.spaces)
     assert bt(run, "invalidated") == 0
     assert run.counters["traps"] <= 1
 
@@ -186,3 +186,31 @@ def test_iret_with_the_nested_task_flag_faults(translated):
     body = IRET.replace("iretq\nud2", "?iretq\nadd rsp, 40").format(flags=2)
     run, _ = translated("push 0x4002\npopfq\n" + body.replace("100", "1") + "push 2\npopfq\n")
     assert (run.records[0].vector, run.records[0].error) == (13, 0)
+
+
+TWO_ROOTS = (
+    "mov rsi, 0xffffffff80130000\nmov rdi, 0xffffffff80300000\nmov rbp, rdi\nmov ecx, 512\nrep movsq\n"
+    "mov rsi, [rbp + 0xff8]\nand rsi, -4096\nlea rsi, [rsi + 0xffffffff80000000]\nmov ecx, 512\nrep movsq\n"
+    "mov qword ptr [rbp + 0xff8], 0x301023\nmov ecx, 50\nnext:\nmov eax, 0x300000\nmov cr3, rax\nadd rbx, 1\n"
+    "mov eax, 0x130000\nmov cr3, rax\nloop next\n"
+)
+
+
+def test_roots_that_map_the_code_differently_keep_their_units_when_the_kernel_switches(translated):
+    run, vmm = translated(TWO_ROOTS)
+    assert bt(run, "space.switch") == 1 + 100  # the boot tables are a space of their own
+    assert bt(run, "invalidated") == 0
+    assert len(vmm.cache.spaces) == 3 and all(space.units for space in vmm.cache.spaces)
+
+
+def test_the_root_that_was_used_longest_ago_makes_room_for_a_fifth(translated):
+    switches = "".join(
+        f"mov rdi, {0xFFFFFFFF80300000 + n * 0x2000:#x}\nmov rbp, rdi\nmov rsi, 0xffffffff80130000\nmov ecx, 512\n"
+        f"rep movsq\nmov rsi, [rbp + 0xff8]\nand rsi, -4096\nlea rsi, [rsi + 0xffffffff80000000]\nmov ecx, 512\n"
+        f"rep movsq\nmov qword ptr [rbp + 0xff8], {0x301023 + n * 0x2000:#x}\nmov eax, {0x300000 + n * 0x2000:#x}\n"
+        "mov cr3, rax\n"
+        for n in range(6)
+    )
+    run, vmm = translated(switches + "mov eax, 0x130000\nmov cr3, rax\n")
+    assert bt(run, "space.switch") == 1 + 7
+    assert bt(run, "invalidated.remap") > 0 and len(vmm.cache.spaces) == 4
