@@ -139,16 +139,15 @@ class I8259:
 
 
 class InterruptControllers:
-    """Master and slave; `on_change` is called when the output to the processor may have changed."""
+    """Master and slave; `output` is INTR, whether the processor should take an interrupt.
+
+    `on_change` is called when it may have changed.
+    """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.master, self.slave = I8259(), I8259()
+        self.output = False
         self._on_change = on_change
-
-    @property
-    def output(self) -> bool:
-        """INTR: whether the processor should take an interrupt."""
-        return self.master.pending() is not None
 
     def line(self, irq: int, level: bool) -> None:
         """A device drives its interrupt request line (0 to 15)."""
@@ -157,6 +156,7 @@ class InterruptControllers:
 
     def _settle(self) -> None:
         self.master.line(CASCADE, self.slave.pending() is not None)
+        self.output = self.master.pending() is not None
         self._on_change()
 
     def acknowledge(self) -> int:
@@ -195,3 +195,4 @@ class InterruptControllers:
         """Take over a saved state."""
         self.master.restore(state["master"])
         self.slave.restore(state["slave"])
+        self.output = self.master.pending() is not None

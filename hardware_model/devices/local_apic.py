@@ -50,9 +50,8 @@ _STORED = (LDR, DFR, ICR_HIGH, LVT_LINT0, LVT_LINT1, LVT_ERROR)
 class ExternalController(Protocol):
     """The 8259 controllers, whose output is wired to LINT0."""
 
-    @property
-    def output(self) -> bool:
-        """Whether an interrupt waits."""
+    output: bool
+    """Whether an interrupt waits."""
 
     def acknowledge(self) -> int:
         """The vector of the interrupt that is taken."""
@@ -111,10 +110,10 @@ class LocalApic:
     @property
     def _external_waits(self) -> bool:
         """Virtual wire: LINT0 passes the external controller's output on (SDM vol. 3A section 11.5.1)."""
-        lint0 = self._other[LVT_LINT0]
-        if self.external is None or lint0 & LVT_MASKED or not self._spurious & SVR_ENABLED:
+        if self.external is None or not self.external.output:
             return False
-        return lint0 & LVT_DELIVERY_MODE == LVT_EXTINT and self.external.output
+        wire = self._other[LVT_LINT0] & (LVT_MASKED | LVT_DELIVERY_MODE)
+        return wire == LVT_EXTINT and bool(self._spurious & SVR_ENABLED)
 
     @property
     def deliverable(self) -> bool:
