@@ -33,6 +33,13 @@ def _release(name: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", name)]
 
 
+def title(path: Path) -> str:
+    """What tells a kernel's file from others: its release if it was fetched, else its file name."""
+    if path.parent.parent == directory():
+        return path.parent.name if path.name == PLAIN else f"{path.parent.name}.{path.name}"
+    return path.name
+
+
 def default() -> Path | None:
     """The unpacked kernel of the oldest release fetched."""
     folders = fetched()

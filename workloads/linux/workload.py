@@ -142,7 +142,7 @@ def _of_file(path: Path, kernel: str) -> list[LinuxWorkload]:
         path.stem: about.sizes,
         **{f"{path.stem}@{variant}": sizes for variant, sizes in about.variants.items()},
     }
-    ending = f" on {Path(kernel).name}" if kernel else ""
+    ending = f" on {kernels.title(Path(kernel))}" if kernel else ""
     return [
         LinuxWorkload(
             name=f"{FAMILY}/{stem}{ending}",
@@ -172,9 +172,9 @@ def named(kernel: str, initrd: str, append: str) -> LinuxWorkload:
         kernels.digest(Path(initrd))
     said = hashlib.sha256(f"{initrd}\0{append}".encode()).hexdigest()[:6]
     return LinuxWorkload(
-        name=f"kernel/{Path(kernel).name}@{said}",
+        name=f"kernel/{kernels.title(Path(kernel))}@{said}",
         path=Path(kernel),
-        title=f"{Path(kernel).name} with {Path(initrd).name or 'no ramdisk'}",
+        title=f"{kernels.title(Path(kernel))} with {Path(initrd).name or 'no ramdisk'}",
         stresses="whatever it does",
         outcome="its console",
         sizes={size: {} for size in header.SIZES},
