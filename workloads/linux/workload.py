@@ -22,10 +22,8 @@ from workloads.parameters import parameters_of_size
 FAMILY = "linux"
 RAM_MIB = 256
 BUDGET = 40_000_000_000
-COMMAND_LINE = "console={console} tsc_early_khz=1000000 mitigations=off"
-"""One nanosecond is one unit of virtual time, so the time-stamp counter need not be calibrated. Without mitigations the
-kernel does what those of the published measurements did, and what Xen does for a ported one.
-"""
+COMMAND_LINE = "console={console} mitigations=off"
+"""Without mitigations the kernel does what those of the published measurements did, and a ported one does under Xen."""
 _CONSOLES = {False: "ttyS0", True: "hvc0"}
 _HERE = Path(__file__).parent
 

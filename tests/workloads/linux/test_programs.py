@@ -76,6 +76,14 @@ def test_the_oldest_release_fetched_is_the_default(nothing_fetched: Path) -> Non
     assert kernels.default() == nothing_fetched / "6.1.0-6-amd64" / "vmlinux"
 
 
+def test_cells_are_named_after_the_kernel_that_was_named(nothing_fetched: Path) -> None:
+    for file in ("vmlinux", "vmlinuz"):
+        assert kernels.title(nothing_fetched / "6.1.0-6-amd64" / file).startswith("6.1.0-6-amd64")
+    (named,) = (w for w in workloads.linux("/boot/mine") if w.boot.program == "boot")
+    assert named.name == "linux/boot on mine"
+    assert workloads.find(named.source) == named
+
+
 def test_the_digest_follows_kernel_and_ramdisk(tmp_path: Path) -> None:
     kernel, initrd = tmp_path / "k", tmp_path / "i"
     kernel.write_bytes(kernel_files.elf(b"a"))
