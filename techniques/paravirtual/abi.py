@@ -175,6 +175,7 @@ COPY_SOURCE_GRANT, COPY_DESTINATION_GRANT = 1, 2
 DOMID_BACKEND = 0  # the driver domain, to which frontends grant their frames
 
 VIRQ_TIMER, VIRQ_DEBUG, VIRQ_CONSOLE = 0, 1, 2
+PER_VCPU_VIRQS = frozenset({VIRQ_TIMER, VIRQ_DEBUG, 7, 13})  # and XENOPROF, XENPMU
 VIRQS = 24
 
 

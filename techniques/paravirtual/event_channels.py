@@ -14,7 +14,8 @@ from techniques.paravirtual.shared_info import SharedInfo
 
 _SENT = counter_table.index("pv.event_sent")
 PORTS = 64  # that this hypervisor gives out, of EVENT_CHANNELS
-_BOUND = (ChannelStatus.VIRQ, ChannelStatus.IPI, ChannelStatus.INTERDOMAIN)
+_MOVABLE = (ChannelStatus.VIRQ, ChannelStatus.UNBOUND, ChannelStatus.INTERDOMAIN)
+"""Channels that may be bound to another virtual processor."""
 
 
 @dataclass(slots=True)
@@ -213,8 +214,10 @@ class EventChannels:
         port, vcpu = self._memory.unpack("II", argument)
         if vcpu:
             raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
-        if self._channel(port).status not in _BOUND:
-            raise HypercallError(Errno.EINVAL, f"event channel {port} is not bound")
+        channel = self._channel(port)
+        own = channel.status is ChannelStatus.VIRQ and channel.virq in abi.PER_VCPU_VIRQS
+        if channel.status not in _MOVABLE or own:
+            raise HypercallError(Errno.EINVAL, f"event channel {port} cannot be moved")
 
     def _unmask(self, argument: int) -> None:
         (port,) = self._memory.unpack("I", argument)

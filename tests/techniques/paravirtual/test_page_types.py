@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -149,6 +150,18 @@ operations = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(operations, max_size=30))
 def test_no_sequence_makes_a_page_table_writable_or_a_count_wrong(script: list[tuple]) -> None:
+    follow(script)
+
+
+@pytest.mark.soak
+@settings(max_examples=20_000, deadline=None)
+@given(st.lists(operations, max_size=150))
+def test_no_long_sequence_does_either(script: list[tuple]) -> None:
+    follow(script)
+
+
+def follow(script: list[tuple]) -> None:
+    """The code and the model agree on each operation, and on every frame after it."""
     world = World()
     world.pin(FIRST, 4)
     world.check()

@@ -1,0 +1,128 @@
+"""Debian's unmodified kernel through its Xen PV entry: the conformance test of hypercalls and of direct paging."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+import techniques
+import workloads
+from techniques import Outcome, Technique
+from techniques.paravirtual.page_types import FrameType
+from techniques.paravirtual.vmm import Paravirtual
+from tests.techniques.paravirtual.reference_model import WRITABLE, Model
+from workloads.linux import kernels
+
+
+@dataclass
+class Ended:
+    """A boot and what the hypervisor had of the domain at its end."""
+
+    outcome: Outcome | None = None
+    rejections: Counter[str] = field(default_factory=Counter)
+    unimplemented: Counter[int] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    tables: int = 0
+
+
+def look_at(guest: Technique, ended: Ended) -> None:
+    """Compute every frame's type and counts once more, from pins, roots and the tables' contents."""
+    assert isinstance(guest, Paravirtual)
+    domain, types = guest.domain, guest.domain.types
+    ended.rejections = domain.rejections
+    ended.unimplemented = guest.hypercalls.unimplemented
+    words = guest.machine.engine.ram64
+    model = Model(
+        lambda frame, slot: int(words[(frame << 9) + slot]),
+        frozenset(types.mfns()),
+        tuple(range(512)),
+        pins={mfn: int(types[mfn].type) for mfn in types.mfns() if types[mfn].pinned},
+        root=domain.cpu.kernel_root >> 12,
+    )
+    held = [(domain.shared.vcpu >> 12, WRITABLE)]
+    held += [(domain.cpu.user_root >> 12, 4)] if domain.cpu.user_root else []
+    counts = model.counts(held)
+    special = {*domain.gdt_frames, domain.shared.page >> 12}
+    special |= {address >> 12 for address in domain.grants.frames}
+    for mfn in types.mfns():
+        frame, wanted = types[mfn], counts.types.get(mfn)
+        if mfn in special:
+            continue
+        ended.tables += frame.type.is_table and bool(frame.type_count)
+        expected = FrameType.WRITABLE if wanted == WRITABLE else wanted
+        if frame.type_count != counts.uses[mfn] or (frame.type_count and frame.type != expected):
+            ended.wrong.append(f"{mfn:#x}: {frame}, wanted {counts.uses[mfn]} as {wanted}")
+        if frame.references != 1 + counts.references[mfn]:
+            ended.wrong.append(f"{mfn:#x}: {frame}, wanted {counts.references[mfn]} references")
+
+
+@pytest.fixture(scope="module")
+def ended() -> Ended:
+    workload = next(w for w in workloads.linux("") if w.name.startswith("linux/boot"))
+    ended = Ended()
+    outcome = techniques.run_guest(
+        "pv", workload, "small", then=lambda guest: look_at(guest, ended)
+    )
+    assert outcome.status == "ok", f"{outcome.reason}\n{outcome.console.decode()[-3000:]}"
+    ended.outcome = outcome
+    return ended
+
+
+def test_it_ends_as_the_native_boot_does(ended: Ended, boot) -> None:
+    native = boot("native")
+    for part in ("userland", "status", "result"):
+        assert ended.outcome.outcome_parts[part] == native.outcome_parts[part]
+    assert b"Hypervisor detected: Xen PV" in ended.outcome.console
+
+
+def test_page_types_and_counts_are_those_that_the_tables_imply(ended: Ended) -> None:
+    assert ended.tables > 200
+    assert ended.wrong == []
+
+
+def test_what_is_refused_is_what_xen_would_refuse(ended: Ended) -> None:
+    """The kernel asks for processors until there is none, and for what it can do without."""
+    others = {
+        sentence: times
+        for sentence, times in ended.rejections.items()
+        if not sentence.startswith("there is no virtual processor")
+    }
+    assert set(others) <= {
+        "event channel operation 11",  # FIFO event channels
+        "event channel operation 13",
+        "physdev_op 28",  # end of interrupts of physical devices
+        "grant tables of version 2",
+    }, others
+    assert set(ended.unimplemented) == {20, 32, 33, 40}  # of the last, xenpmu_op, nothing
+
+
+def test_page_tables_change_by_hypercalls_and_by_emulated_stores(ended: Ended) -> None:
+    counts = ended.outcome.counters_total
+    assert counts["pv.mmu_update_entry"] > 10_000
+    assert counts["pv.page_table_write"] > 100
+    assert counts["pv.pin"] > 100
+    assert counts["hypercall.multicall"] > 10
+    assert "port.in" not in counts
+
+
+@pytest.mark.soak
+def test_two_boots_count_the_same_to_the_bit(boot) -> None:
+    assert boot("pv").counters_total == boot("pv", again=1).counters_total
+
+
+@pytest.mark.soak
+def test_another_major_version_boots_too(boot) -> None:
+    newer = str(kernels.fetched()[-1] / kernels.PLAIN)
+    assert boot("pv", kernel=newer).outcome_parts["result"] == "0000000000000001"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "workload", ["linux/busybox", "linux/fork-wait", "linux/signal", "linux/context-switch@8p16k"]
+)
+def test_user_programs_end_as_on_the_bare_machine(boot, workload: str) -> None:
+    native, guest = boot("native", workload), boot("pv", workload)
+    for part in ("userland", "status", "result"):
+        assert guest.outcome_parts[part] == native.outcome_parts[part]
