@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from techniques.io_models import emulated, paravirtual, passthrough, xen
@@ -19,15 +20,17 @@ def check(kind: type[Technique], workload: Workload | LinuxWorkload, io: str) ->
     """Raise Skipped, with the reason, if the technique has no such I/O; ValueError for an unknown model."""
     if io not in NAMES:
         raise ValueError(f"there is no I/O model {io!r}; there are: {', '.join(NAMES)}")
-    reason = _why_not(kind, io, devices="devices" in workload.needs)
+    reason = _why_not(kind, io, workload.needs)
     if reason:
         raise Skipped(reason)
 
 
-def _why_not(kind: type[Technique], io: str, *, devices: bool) -> str:
+def _why_not(kind: type[Technique], io: str, needs: Container[str]) -> str:
     if kind.name == _NATIVE and io != EMULATED:
         return "there is no VMM: the guest drives the machine's own devices, as the cell with emulated says"
-    if kind.ported and devices and io != PARAVIRTUAL:
+    if kind.name != _NATIVE and "remapping" in needs:
+        return "it drives the VT-d unit, which a VMM keeps to itself"
+    if kind.ported and "devices" in needs and io != PARAVIRTUAL:
         return "Xen shows a ported guest no emulated devices: its disk and network are shared rings"
     return ""
 

@@ -10,6 +10,8 @@ import pytest
 
 import techniques
 import workloads
+from hardware_model import presets
+from hardware_model.cost_table import COSTS
 from hardware_model.devices.generated_data import words
 from hardware_model.devices.network.station import (
     CARD_ADDRESS,
@@ -84,6 +86,43 @@ def test_moderation_makes_one_interrupt_of_ten_frames():
 def test_a_doorbell_is_one_store():
     counters = outcome("io/doorbells").counters_roi
     assert counters["io.doorbell"] == counters["mmio.write"] == 500
+
+
+@pytest.mark.parametrize("policy", ["", "@deferred", "@static"])
+def test_frames_leave_through_dma_remapping_as_without(policy):
+    assert results(f"io/dma-mapping{policy}", 6) == results("io/network-transmit", 6)
+    counters = outcome(f"io/dma-mapping{policy}").counters_total
+    assert counters["vtd.request"] == counters["dma.read"] + counters["dma.write"]
+    assert counters.get("vtd.blocked", 0) == 0
+
+
+def test_strict_unmapping_waits_for_every_buffer_and_deferred_for_a_batch():
+    """Of 128 buffers and the request for the report 80 have been taken back when the run ends."""
+    strict, deferred, static = (
+        outcome(f"io/dma-mapping{policy}").counters_roi for policy in ("", "@deferred", "@static")
+    )
+    assert strict["vtd.queue.wait"] == strict["vtd.iotlb.invalidate.page"] == 80
+    assert deferred["vtd.queue.wait"] == deferred["vtd.iotlb.invalidate.domain"] == 80 // 32
+    assert static.get("vtd.queue.wait", 0) == 0
+
+
+def test_waiting_for_invalidations_is_most_of_strict_unmapping_and_little_of_deferred():
+    shares = []
+    for policy in ("", "@deferred", "@static"):
+        counters = outcome(f"io/dma-mapping{policy}").counters_roi
+        priced = {cost.key: sum(counters.get(c, 0) for c in cost.counters) for cost in COSTS}
+        preset = presets.load("nehalem")
+        total = {key: n * preset.costs[key].value for key, n in priced.items() if n}
+        shares.append(total.get("iommu.invalidate", 0) / sum(total.values()))
+    strict, deferred, static = shares
+    assert strict > 0.5
+    assert deferred < 0.05
+    assert static == 0
+
+
+def test_under_a_vmm_there_is_no_remapping_unit_to_drive():
+    with pytest.raises(techniques.Skipped, match="VT-d unit, which a VMM keeps"):
+        techniques.run_guest("hvm-ept", workloads.find("io/dma-mapping"), "small")
 
 
 def test_no_frame_is_dropped_in_any_workload():

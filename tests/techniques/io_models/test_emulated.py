@@ -10,7 +10,7 @@ import techniques
 import workloads
 
 VMMS = ("hvm-ept", "hvm-shadow", "bt", "trap-and-emulate")
-IO = [w.name for w in workloads.all() if w.family == "io"]
+IO = [w.name for w in workloads.all() if w.family == "io" and "remapping" not in w.needs]
 
 
 @cache

@@ -19,7 +19,7 @@ from techniques.runner import guest_image
 
 VTX = ("hvm-ept", "hvm-shadow")
 VMMS = (*VTX, "bt", "trap-and-emulate")
-IO = [w.name for w in workloads.all() if w.family == "io"]
+IO = [w.name for w in workloads.all() if w.family == "io" and "remapping" not in w.needs]
 
 
 @cache
