@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from results.claims import memory_and_devices, processor
+from results.claims import devices, memory_and_devices, processor
 from results.claims.evidence import Evidence, Finding
 
 
@@ -46,7 +46,7 @@ _STATEMENTS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
     (
         "Software I/O emulation costs dearly, para-virtual I/O less, and VT-d assignment brings "
         "native-like speed.",
-        memory_and_devices.software_devices,
+        devices.software_devices,
     ),
     (
         "DMA outside a device's protection domain is blocked and reported; without VT-d it is not.",

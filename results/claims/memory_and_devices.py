@@ -1,4 +1,4 @@
-"""Claims 5 to 9: memory virtualization, devices, isolation, and the size of a VMM."""
+"""Claims 5 and 7 to 9: memory virtualization, isolation, and the size of a VMM."""
 
 from __future__ import annotations
 
@@ -66,15 +66,6 @@ def _turn(relative: pd.Series) -> dict[str, float | str]:
         else "none",
         "pointer chase: smallest footprint at which hvm-ept is slower": found[first][0],
     }
-
-
-def software_devices(evidence: Evidence) -> Finding:
-    """Claim 6: the three I/O models."""
-    models = evidence.io_models()
-    missing = sorted({"emulated", "paravirtual", "passthrough"} - models)
-    return untested(
-        f"the run has no cell with I/O model {' or '.join(missing) or 'and workload io'}"
-    )
 
 
 def blocked_dma(evidence: Evidence) -> Finding:
