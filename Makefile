@@ -16,7 +16,7 @@ matrix: $(BIN)/.trapbench
 	{ $(BIN)/trapbench plot & } && $(BIN)/trapbench report && wait $$! && exit $$status
 
 test: $(BIN)/.tox
-	$(BIN)/tox run -e lint,types,docs,py
+	$(BIN)/tox run -e lint,types,docs,notebooks,py
 
 soak: $(BIN)/.bench
 	$(BIN)/python -m pytest tests -m soak -n auto

@@ -16,7 +16,7 @@ _CELLS = [
 _SHOWN = ("instructions", "exits", "traps", "bt.callout", "hypercall.entries", "walk.reference")
 
 
-@pytest.mark.parametrize(("technique", "workload"), _CELLS, ids="-".join)
+@pytest.mark.parametrize(("technique", "workload"), _CELLS, ids=["-".join(cell) for cell in _CELLS])
 def test_cell(benchmark: BenchmarkFixture, technique: str, workload: str) -> None:
     expected = workloads.find(workload).expect.get(technique, "ok")
     if expected != "ok":

@@ -6,9 +6,12 @@ import json
 
 import pandas as pd
 
-from results.cell import IDENTITY, NATIVE
+from results.cell import IDENTITY, NATIVE, NATIVE_IO
 from results.finished import DIVERGED, OK
 from results.run import Run
+
+#: Workloads that run under every I/O model.
+IO_FAMILY = "io/"
 
 #: Counters whose sum is the number of times that a VMM was entered.
 ENTRIES_INTO_VMM = ("exits", "traps")
@@ -77,13 +80,21 @@ def ratios(run: Run, preset: str) -> pd.DataFrame:
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with `row`, from its workload, and `variant`, from its technique and knobs."""
+    """The frame with `row`, from its workload, and `variant`, from its technique and knobs.
+
+    The I/O model is part of a row where it makes a difference.
+    """
     rows = frame["workload"].astype(str)
     for column in ("size", "io", "geometry"):
         if frame[column].nunique() > 1:
-            rows = rows + " " + frame[column]
+            told = rows + " " + frame[column]
+            rows = told.where(_io_matters(frame), rows) if column == "io" else told
     knobs = frame["knobs"].map(_knobs)
     return frame.assign(row=rows, variant=frame["technique"] + knobs)
+
+
+def _io_matters(frame: pd.DataFrame) -> pd.Series:
+    return frame["workload"].str.startswith(IO_FAMILY) | (frame["io"] != NATIVE_IO)
 
 
 def _zero_where_it_ran(wide: pd.DataFrame, run: Run) -> pd.DataFrame:

@@ -19,7 +19,8 @@ _COLUMNS = 3
 #: Parts of a bar that are a smaller share of the panel's width are not drawn.
 _LEAST = 0.002
 _SHORT = {"trap-and-emulate": "t & e"}
-_CONDITIONS = [name for name in IDENTITY if name not in ("technique", "knobs")]
+#: What a cell has in common with the native one that it is compared with.
+_CONDITIONS = [name for name in IDENTITY if name not in ("technique", "knobs", "io")]
 
 
 def data(run: Run, preset: str) -> pd.DataFrame:

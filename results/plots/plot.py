@@ -10,7 +10,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.plots import style
+from results.plots import saving, style
 from results.run import Run
 
 
@@ -41,6 +41,10 @@ class Picture:
     title: str
     caption: str
     figure: Figure
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return saving.rendered(self.figure, "png", dpi=100)
 
 
 def pictures(plot: Plot, run: Run, preset: str) -> Iterator[Picture]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import matplotlib
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from results.cell import IDENTITY
 from results.plots import catalogue, saving
 from results.plots.plot import Plot, pictures
 from results.run import Run
@@ -85,3 +87,59 @@ def test_techniques_keep_their_look_whatever_else_is_drawn() -> None:
     looks = {style.mark(name) for name in ("native", "bt", "pv", "hvm-shadow", "hvm-ept")}
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 5
     assert style.mark("hvm-shadow shadow.policy=unsync") == style.mark("hvm-shadow")
+
+
+def _isolation(run: Run) -> Run:
+    """The run with an attack that is blocked, and one that reaches its aim."""
+    cell = dict(run.runs.iloc[0]) | {"workload": "isolation/dma@write", "technique": "hvm-ept"}
+    open_ = cell | {"knobs": '{"protection":false}'}
+    run.runs = pd.concat([run.runs, pd.DataFrame([cell, open_])], ignore_index=True)
+    identity = {name: cell[name] for name in IDENTITY}
+    counted = [
+        {**identity, "scope": "total", "counter": "dma.blocked", "value": 3},
+        {
+            **identity,
+            "knobs": open_["knobs"],
+            "scope": "total",
+            "counter": "isolation.breach.bytes",
+            "value": 64,
+        },
+    ]
+    run.counters = pd.concat([run.counters, pd.DataFrame(counted)], ignore_index=True)
+    return run
+
+
+def test_the_isolation_table_says_what_became_of_each_attack(run: Run) -> None:
+    table = BY_NAME["isolation"].data(_isolation(run), "nehalem")
+    assert table[["attack", "outcome", "said"]].to_numpy().tolist() == [
+        ["dma@write", "blocked", "blocked: 3 faults"],
+        ["dma@write  protection=false", "reached", "reached: 64 bytes"],
+    ]
+    [picture] = pictures(BY_NAME["isolation"], run, "nehalem")
+    saving.rendered(picture.figure, "png", dpi=50)
+    assert outside(picture.figure) == []
+
+
+def test_io_models_are_compared_by_packet_and_byte(run: Run) -> None:
+    run.manifest.parameters["io/network-receive small"] = {"frames": 100, "bytes": 50}
+    cell = dict(run.runs.iloc[0]) | {"workload": "io/network-receive"}
+    cells = [
+        cell,
+        cell | {"technique": "hvm-ept"},
+        cell | {"technique": "hvm-ept", "io": "paravirtual"},
+    ]
+    run.runs = pd.DataFrame(cells)
+    identities = [{name: c[name] for name in IDENTITY} for c in cells]
+    counted = [{**i, "scope": "roi", "counter": "insn.alu", "value": 20_000} for i in identities]
+    counted += [{**identities[2], "scope": "roi", "counter": "exits", "value": 25}]
+    run.counters = pd.DataFrame(counted)
+    table = BY_NAME["io-models"].data(run, "nehalem").set_index(["io", "variant"])
+    assert table.loc[("paravirtual", "hvm-ept"), "entries"] == 0.25
+    assert table.loc[("emulated", "hvm-ept"), "entries"] == 0
+    assert (
+        table.loc[("paravirtual", "native"), "cycles"]
+        == table.loc[("emulated", "native"), "cycles"]
+    )
+    assert table.loc[("emulated", "native"), "cycles"] == pytest.approx(
+        20_000 * 0.5 / 5000, rel=0.9
+    )

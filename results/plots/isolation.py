@@ -1,0 +1,101 @@
+"""Isolation: which attacks reached another VM or the VMM, with the protection and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from results.cell import IDENTITY
+from results.finished import FAILED, SKIPPED
+from results.plots import rows, style
+from results.plots.plot import Plot
+from results.run import Run
+
+_FAMILY = "isolation/"
+_BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
+_BLOCKED = ("vtd.fault", "dma.blocked")
+_FILLS = {
+    "reached": (style.VERMILION, "white"),
+    "blocked": (style.SKY, "black"),
+    "nothing": ("white", "black"),
+}
+
+
+def data(run: Run, _preset: str) -> pd.DataFrame:
+    """One row per attack and technique: `outcome` is reached, blocked or nothing; `said` is the detail."""
+    runs = run.runs[run.runs["workload"].str.startswith(_FAMILY)]
+    ran = rows.without_native(runs[~runs["status"].isin([FAILED, SKIPPED])])
+    if ran.empty:
+        return pd.DataFrame(columns=list(PLOT.columns))
+    totals = run.counters[run.counters["scope"] == "total"]
+    wide = totals.pivot_table(index=list(IDENTITY), columns="counter", values="value", fill_value=0)
+    wide = wide.reindex(columns=[_BYTES, _INTERRUPTS, *_BLOCKED], fill_value=0).reset_index()
+    table = ran.merge(wide, on=list(IDENTITY), how="left").fillna({_BYTES: 0, _INTERRUPTS: 0})
+    found = [_outcome(row) for row in table.to_dict("records")]
+    table["outcome"], table["said"] = zip(*found, strict=True)
+    knobs = table["knobs"].where(table["knobs"] != "{}", "").str.replace(r'[{}"]', "", regex=True)
+    attack = table["workload"].str.removeprefix(_FAMILY)
+    table["attack"] = (attack + "  " + knobs.str.replace(":", "=")).str.strip()
+    return table.assign(variant=table["technique"]).sort_values(["attack", "variant"])
+
+
+def _outcome(row: Mapping[Any, Any]) -> tuple[str, str]:
+    bytes_, interrupts = (int(float(str(row[name]))) for name in (_BYTES, _INTERRUPTS))
+    if bytes_ or interrupts:
+        what = [f"{bytes_} bytes"] * bool(bytes_) + [f"{interrupts} interrupts"] * bool(interrupts)
+        return "reached", f"reached: {', '.join(what)}"
+    faults, blocked = (row[name] for name in _BLOCKED)
+    count = max(int(float(str(n))) if n == n else 0 for n in (faults, blocked))
+    return ("blocked", f"blocked: {count} faults") if count else ("nothing", "came to nothing")
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A row per attack and a column per technique."""
+    attacks = list(dict.fromkeys(table["attack"]))
+    variants = style.in_order(list(table["variant"]))
+    made, [[axes]] = style.figure(0.7 + 0.24 * len(attacks))
+    for row in table.to_dict("records"):
+        _cell(axes, variants.index(row["variant"]), attacks.index(row["attack"]), row)
+    axes.set(xlim=(-0.5, len(variants) - 0.5), ylim=(len(attacks) - 0.5, -0.5))
+    axes.set_xticks(range(len(variants)), variants)
+    axes.xaxis.tick_top()
+    axes.set_yticks(range(len(attacks)), attacks, fontsize=7)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("number of bytes or interrupts that arrived, of faults recorded", fontsize=7)
+    return made
+
+
+def _cell(axes: Axes, column: int, line: int, row: Mapping[Any, Any]) -> None:
+    fill, ink = _FILLS[str(row["outcome"])]
+    axes.barh(line, 0.96, 0.9, column - 0.48, color=fill, edgecolor="#BBBBBB", linewidth=0.4)
+    weight = "bold" if row["outcome"] == "reached" else "normal"
+    axes.text(
+        column,
+        line,
+        str(row["said"]),
+        ha="center",
+        va="center",
+        color=ink,
+        fontsize=6,
+        weight=weight,
+    )
+
+
+PLOT = Plot(
+    name="isolation",
+    title="Isolation",
+    caption=(
+        "What became of each attack: memory or interrupts of another VM or of the VMM that it "
+        "reached, or the faults that were recorded when it was blocked. A row names the knobs that "
+        "differ from the defaults, such as a protection that is off."
+    ),
+    needs="workloads of the family isolation",
+    columns=("attack", "variant", "outcome", "said"),
+    data=data,
+    draw=draw,
+)
