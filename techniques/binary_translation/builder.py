@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from iced_x86 import Instruction
 
 from techniques.binary_translation.layout import REGION, STATE
@@ -14,6 +16,11 @@ _MASK = (1 << 64) - 1
 RAX, RCX = 0, 1
 
 
+@cache
+def _time(units: int, size: int) -> bytes:
+    return bytes([units]) + bytes(size - 1)
+
+
 BETWEEN_UNITS = 0x80
 """In the time map: nothing retires, and the guest stands between two instructions."""
 
@@ -24,7 +31,10 @@ def fits_signed(value: int) -> bool:
 
 
 class UnitBuilder:
-    """Emits the translation of guest code from `rip` on at linear address `entry`."""
+    """Emits the translation of guest code from `rip` on at linear address `entry`.
+
+    `address` is where the next instruction will stand.
+    """
 
     def __init__(self, rip: int, entry: int) -> None:
         self.guest = rip
@@ -39,13 +49,9 @@ class UnitBuilder:
         self.shadow = False
         self.flags_in_rax = False
         self.instructions = 0
+        self.address = entry
         self._indirect_entry()
         self._body = self.address
-
-    @property
-    def address(self) -> int:
-        """Where the next instruction will stand."""
-        return self._entry + len(self._code)
 
     def begin(self, rip: int, *, shadow: bool = False) -> None:
         """The translation of the guest instruction at `rip` begins."""
@@ -57,14 +63,14 @@ class UnitBuilder:
     def raw(self, code: bytes, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit one instruction; with it `units` guest instructions retire. Returns its address."""
         at = self.address
-        in_rax = self.flags_in_rax
-        self._marks.append(Mark(at, self.guest, saved, shadow=self.shadow, flags_in_rax=in_rax))
+        self._marks.append(Mark(at, self.guest, saved, 0, self.shadow, self.flags_in_rax))
         self._append(code, units)
         return at
 
     def _append(self, code: bytes, units: int = 0) -> None:
         self._code += code
-        self._time += bytes([units]) + bytes(len(code) - 1)
+        self._time += _time(units, len(code))
+        self.address += len(code)
 
     def emit(self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit the template `text` patched with `value`; otherwise as `raw`."""

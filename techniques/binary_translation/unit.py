@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from iced_x86 import Instruction
 
@@ -23,8 +23,7 @@ class Kind(Enum):
     TRACED = "a store or load that kept faulting, now performed by the VMM"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """One instruction of translated code at linear `address`, and the guest's state there.
 
     `rip` is the guest's RIP; None: it is in RCX, less `bias`. `saved` names the general registers

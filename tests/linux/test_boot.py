@@ -6,7 +6,8 @@ import pytest
 
 from workloads.linux import kernels
 
-HVM = ["hvm-ept", "hvm-shadow"]
+UNMODIFIED = ["hvm-ept", "hvm-shadow", "bt"]
+HVM = UNMODIFIED[:2]
 
 
 def test_the_program_runs_as_the_first_process_and_the_kernel_halts(boot) -> None:
