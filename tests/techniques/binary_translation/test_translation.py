@@ -161,7 +161,7 @@ def test_a_frame_that_is_written_again_and_again_is_let_go_ever_more_patiently(t
     body = "mov ecx, 500\nnext:\nadd [rip + word], rcx\nloop next\njmp over\nword: .quad 0\nover:\n"
     run, _ = translated(body)
     assert bt(run, "frame.released") == 3
-    assert run.counters["emulate"] >= 64 + 128 + 256
+    assert run.counters["instructions.emulated"] >= 64 + 128 + 256
 
 
 IRET = (
