@@ -13,6 +13,10 @@ _SEQUENCE = (
     "a sequence in the translation cache costs the sum of average instructions; on NetBurst, loads "
     "wait for stores to the same word, and LAHF and SAHF take longer than others"
 )
+_FAULT = (
+    "our IRET within the kernel is a sequence in the translation cache, which the paper's VMM may not "
+    "have; passing a fault on is reasoned, not calibrated"
+)
 _LONG_MODE = (
     "a 64-bit guest's kernel runs at CPL 3: the hypervisor passes on each system call, fault and "
     "return, which Xen's 32-bit guests of 2003 do by gates of their own (knob pv.traps=direct)"
@@ -32,8 +36,8 @@ _REASONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
         ("*call/ret*", _SEQUENCE),
         ("*cr8write*", _SEQUENCE),
         ("*syscall*", "passing a system call on is reasoned, not calibrated"),
-        ("*pgfault*", "passing a fault on is reasoned, not calibrated"),
-        ("*divzero*", "passing a fault on is reasoned, not calibrated"),
+        ("*pgfault*", _FAULT),
+        ("*divzero*", _FAULT),
         (
             "*P->NP",
             "17 cycles are no callout: the paper's VMM lets a store pass that takes a translation "
