@@ -6,16 +6,17 @@
 #: large = { iterations = 102400 }
 
 # Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from not present to present, over the 512 entries of one
-# page table: an entry is (measured) made present. No translation of a page that is not present is ever cached, so
-# no INVLPG is needed (Intel SDM vol. 3A, section 4.10.4.3). A load from the page must then find the frame's
-# content, and the page is unmapped again.
+# page table, eight at a time: entries are (measured) made present. No translation of a page that is not present is
+# ever cached, so no INVLPG is needed (Intel SDM vol. 3A, section 4.10.4.3). A load from each page must then find
+# the frame's content, and the pages are unmapped again.
 
 .set WINDOW, 0xffffffffc0200000
 .set CONTENT, 7
+.set GROUP, 8
 
 @kernel
 workload_main:
-    .irp register, rbx, rbp, r12, r13, r14
+    .irp register, rbx, rbp, r12, r13, r14, r15
     push \register
     .endr
     mov r12, [rdi + PARAM_ITERATIONS * 8]
@@ -36,19 +37,30 @@ workload_main:
 .next_round:
     mov rsi, WINDOW
     xor ecx, ecx
-.next_entry:
-    lea rdi, [rbp + rcx*8]
+.next_group:
+    mov r15d, GROUP
     ROI_BEGIN
+.map:
+    lea rdi, [rbp + rcx*8]
     pv_set_pte rdi, rbx
+    inc ecx
+    dec r15d
+    jnz .map
     ROI_END
+
+    sub ecx, GROUP
+    mov r15d, GROUP
+.unmap:
     add r13, [rsi]
     lea rdi, [rbp + rcx*8]
     pv_clear_pte rdi
     pv_flush_page rsi
     add rsi, PAGE
     inc ecx
+    dec r15d
+    jnz .unmap
     cmp ecx, ENTRIES
-    jb .next_entry
+    jb .next_group
     inc r14
     sub r12, ENTRIES
     ja .next_round
@@ -58,7 +70,7 @@ workload_main:
     imul r14d, r14d, ENTRIES * CONTENT
     mov eax, r14d
     sub eax, r13d
-    .irp register, r14, r13, r12, rbp, rbx
+    .irp register, r15, r14, r13, r12, rbp, rbx
     pop \register
     .endr
     ret

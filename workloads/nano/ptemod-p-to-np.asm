@@ -6,16 +6,17 @@
 #: large = { iterations = 102400 }
 
 # Adams and Agesen (ASPLOS 2006), nanobenchmark "ptemod", from present to not present, over the 512 entries of one
-# page table: a page is mapped and touched, then (measured) its entry cleared. The old translation may be in a TLB,
-# so an INVLPG follows, which the paper's figure leaves out, too (natively it takes 4 cycles, INVLPG hundreds; SDM
-# vol. 3A, section 4.10.4.2). Then a load from the page must fault.
+# page table, eight at a time: pages are mapped and touched, then (measured) their entries cleared. The old
+# translations may be in a TLB, so INVLPGs follow, which the paper's figure leaves out, too (natively it takes 4
+# cycles, INVLPG hundreds; SDM vol. 3A, section 4.10.4.2). Then a load from each page must fault.
 
 .set WINDOW, 0xffffffffc0200000
 .set LOAD_BYTES, 2
+.set GROUP, 8
 
 @kernel
 workload_main:
-    .irp register, rbx, rbp, r12, r13, r14
+    .irp register, rbx, rbp, r12, r13, r14, r15
     push \register
     .endr
     mov r12, [rdi + PARAM_ITERATIONS * 8]
@@ -37,20 +38,38 @@ workload_main:
 .next_round:
     mov rsi, WINDOW
     xor ecx, ecx
-.next_entry:
+.next_group:
+    mov r15d, GROUP
+.map:
     lea rdi, [rbp + rcx*8]
     pv_set_pte rdi, rbx
     mov eax, [rsi]
-    lea rdi, [rbp + rcx*8]
+    add rsi, PAGE
+    inc ecx
+    dec r15d
+    jnz .map
+
+    sub ecx, GROUP
+    mov r15d, GROUP
     ROI_BEGIN
+.clear:
+    lea rdi, [rbp + rcx*8]
     pv_clear_pte rdi
+    inc ecx
+    dec r15d
+    jnz .clear
     ROI_END
+
+    sub rsi, GROUP * PAGE
+    mov r15d, GROUP
+.check:
     pv_flush_page rsi
     .byte 0x8b, 0x06                # mov eax, [rsi]
     add rsi, PAGE
-    inc ecx
+    dec r15d
+    jnz .check
     cmp ecx, ENTRIES
-    jb .next_entry
+    jb .next_group
     inc r14
     sub r12, ENTRIES
     ja .next_round
@@ -63,7 +82,7 @@ workload_main:
     imul r14d, r14d, ENTRIES
     mov eax, r14d
     sub eax, r13d
-    .irp register, r14, r13, r12, rbp, rbx
+    .irp register, r15, r14, r13, r12, rbp, rbx
     pop \register
     .endr
     ret
