@@ -1,11 +1,12 @@
 """Debian's Linux kernel and static busybox, fetched by the system's package manager into the user's cache.
 
 `apt-get download` needs no root and installs nothing; dpkg-deb unpacks. The kernel is stored as it comes (vmlinuz), as
-the ELF file inside it (vmlinux), and with the symbol table that it carries (System.map).
+the ELF file inside it (vmlinux), with the symbol table that it carries (System.map) and its modules for Xen's devices.
 """
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import subprocess
@@ -45,17 +46,29 @@ def fetch(versions: tuple[str, ...] = VERSIONS) -> Iterator[Path]:
 def _fetch_kernel(version: str) -> Path:
     package = _newest(version)
     target = kernels.directory() / package.removeprefix("linux-image-")
-    if not (target / kernels.PLAIN).is_file():
+    if not (target / kernels.PLAIN).is_file() or not kernels.modules(target):
         with tempfile.TemporaryDirectory() as work:
-            packed = next(_unpacked(package, Path(work)).glob("boot/vmlinuz-*")).read_bytes()
+            content = _unpacked(package, Path(work))
+            packed = next(content.glob("boot/vmlinuz-*")).read_bytes()
+            _keep_modules(content, target)
         plain = bz_image.parse(packed, package).unpack()
-        target.mkdir(parents=True, exist_ok=True)
         (target / kernels.PACKED).write_bytes(packed)
         (target / kernels.SYMBOLS).write_text(_system_map(plain, package))
         temporary = target / f"{kernels.PLAIN}.part"
         temporary.write_bytes(plain)
         temporary.replace(target / kernels.PLAIN)
     return target / kernels.PLAIN
+
+
+def _keep_modules(content: Path, target: Path) -> None:
+    """The modules that a guest may need, unpacked."""
+    folder = target / kernels.MODULES
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in kernels.FRONT_ENDS:
+        for found in content.glob(f"**/{name}.ko*"):
+            data = found.read_bytes()
+            plain = lzma.decompress(data) if found.suffix == ".xz" else data
+            (folder / f"{name}.ko").write_bytes(plain)
 
 
 def _system_map(plain: bytes, source: str) -> str:

@@ -13,6 +13,7 @@ from hardware_model.linux_boot.elf import Elf
 from hardware_model.linux_boot.errors import KernelError
 
 PLAIN, PACKED, SYMBOLS, BUSYBOX = "vmlinux", "vmlinuz", "System.map", "busybox"
+MODULES, FRONT_ENDS = "modules", ("xen-blkfront", "xen-netfront")
 NO_KERNEL = "there is no Linux kernel: `trapbench fetch linux` gets one, or name one with --kernel"
 
 
@@ -38,6 +39,12 @@ def title(path: Path) -> str:
     if path.parent.parent == directory():
         return path.parent.name if path.name == PLAIN else f"{path.parent.name}.{path.name}"
     return path.name
+
+
+def modules(folder: Path) -> list[Path]:
+    """The modules of a fetched kernel: those that drive Xen's devices."""
+    files = [folder / MODULES / f"{name}.ko" for name in FRONT_ENDS]
+    return files if all(file.is_file() for file in files) else []
 
 
 def default() -> Path | None:
