@@ -12,7 +12,6 @@ from collections.abc import Callable
 from hardware_model.descriptors import SegmentDescriptor, SystemType, code64, data, tss_descriptor
 from hardware_model.executor.registers import Registers, Segment
 from hardware_model.memory import MachineMemory
-from hardware_model.task_state import TSS_BYTES
 from techniques.deprivileged import vmm_window as window
 from techniques.deprivileged.descriptor_mirror import ACCESSED, SYSTEM_BIT, DescriptorMirror
 from techniques.deprivileged.linear_memory import LinearMemory
@@ -45,21 +44,23 @@ class DescriptorTables:
         translate: Translate,
     ) -> None:
         self._guest = guest
+        self._own = own
         self._cpu = cpu
         self._translate = translate
         self._gdt = DescriptorMirror(memory, own.machine_address(window.GDT))
         self._ldt = DescriptorMirror(memory, own.machine_address(window.LDT))
         self._places: list[tuple[DescriptorMirror, list[Piece]]] = []
         self._gdt.write(VMM_CODE >> 3, code64().encode() + data().encode())
-        self._gdt.write(VMM_TSS >> 3, tss_descriptor(window.TSS, TSS_BYTES - 1, busy=True).encode())
         ldt = SegmentDescriptor(window.LDT, _LDT_LIMIT, SystemType.LDT, system=True)
         self._gdt.write(VMM_LDT >> 3, ldt.encode())
 
     def load(self, registers: Registers) -> None:
         """LGDT, LIDT, LLDT and LTR of the VMM's own tables."""
+        base, limit = self._own.task_state
+        self._gdt.write(VMM_TSS >> 3, tss_descriptor(base, limit, busy=True).encode())
         registers.set_table("gdtr", window.GDT, _GDT_LIMIT)
         registers.set_table("idtr", window.IDT, _IDT_LIMIT)
-        registers.set_segment("tr", Segment(VMM_TSS, window.TSS, TSS_BYTES - 1, _BUSY_TSS))
+        registers.set_segment("tr", Segment(VMM_TSS, base, limit, _BUSY_TSS))
         registers.set_segment("ldtr", Segment(VMM_LDT, window.LDT, _LDT_LIMIT, _LDT_FLAGS))
 
     def locate(self) -> None:
@@ -96,6 +97,7 @@ class DescriptorTables:
         """The guest enters or leaves its kernel."""
         self._gdt.set_ring(in_kernel=in_kernel)
         self._ldt.set_ring(in_kernel=in_kernel)
+        self._own.show_ports(in_kernel=in_kernel)
 
     def mark_accessed(self, address: int, memory: LinearMemory) -> bool:
         """Loading a segment tried to set its descriptor's accessed flag at window `address`.

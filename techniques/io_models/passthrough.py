@@ -1,8 +1,8 @@
 """Passthrough: the machine's own disk and card are the guest's. The VMM sees configuration accesses and interrupts.
 
-Registers in memory are mapped into the guest, ports are let through where the processor can tell ports apart (the I/O
-bitmaps of VT-x). DMA goes through a protection domain that maps guest-physical addresses to the guest's memory, and
-interrupts through remapping entries, to vectors of the VMM's choice or, directly, to the guest's.
+Registers in memory are mapped into the guest, ports are let through by the I/O bitmaps of VT-x or of the TSS. DMA goes
+through a protection domain that maps guest-physical addresses to the guest's memory, and interrupts through remapping
+entries, to vectors of the VMM's choice or, directly, to the guest's.
 """
 
 from __future__ import annotations

@@ -20,6 +20,10 @@ class TrapAndEmulate(DeprivilegingVmm):
         "what traps is emulated, sensitive instructions that do not trap misbehave"
     )
 
+    def open_ports(self, first: int, count: int) -> None:
+        """The VMM's TSS lets the guest's kernel reach these ports; its programs find them closed."""
+        self.shadow.window.open_ports(range(first, first + count))
+
     @classmethod
     def check(cls, workload: Workload | LinuxWorkload, size: str) -> None:
         """Linux cannot run: its PUSHF and POPF would not trap, and it would never see its interrupt flag."""
