@@ -154,7 +154,7 @@ def test_no_sequence_makes_a_page_table_writable_or_a_count_wrong(script: list[t
 
 
 @pytest.mark.soak
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=5_000, deadline=None)
 @given(st.lists(operations, max_size=150))
 def test_no_long_sequence_does_either(script: list[tuple]) -> None:
     follow(script)
