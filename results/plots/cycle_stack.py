@@ -16,6 +16,8 @@ from results.plots.plot import Plot
 from results.run import Run
 
 _COLUMNS = 3
+#: Characters of a panel's title that fit on a line.
+_LONG = 24
 #: Parts of a bar that are a smaller share of the panel's width are not drawn.
 _LEAST = 0.002
 _SHORT = {"trap-and-emulate": "t & e"}
@@ -76,7 +78,7 @@ def _panel(axes: Axes, part: pd.DataFrame, name: str, variants: list[str]) -> No
     axes.set_ylim(len(variants) - 0.4, -0.6)
     axes.set_xlim(0, limit)
     axes.locator_params(axis="x", nbins=4)
-    axes.set_title(name, fontsize=7.5)
+    axes.set_title(name if len(name) <= _LONG else name.replace(" ", "\n"), fontsize=7.5)
 
 
 def _handles(components: list[str]) -> list[Patch]:
