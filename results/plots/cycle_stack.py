@@ -78,7 +78,10 @@ def _panel(axes: Axes, part: pd.DataFrame, name: str, variants: list[str]) -> No
     axes.set_ylim(len(variants) - 0.4, -0.6)
     axes.set_xlim(0, limit)
     axes.locator_params(axis="x", nbins=4)
-    axes.set_title(name if len(name) <= _LONG else name.replace(" ", "\n"), fontsize=7.5)
+    if len(name) <= _LONG:
+        axes.set_title(name, fontsize=7.5)
+    else:
+        axes.set_title(name.replace(" ", "\n"), fontsize=6.2)
 
 
 def _handles(components: list[str]) -> list[Patch]:
