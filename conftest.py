@@ -24,6 +24,9 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 
 from trapbench import cli
 
+#: What a test runs is run, not taken from the cells of earlier runs.
+os.environ["TRAPBENCH_CACHE"] = "off"
+
 _STATUS = re.compile(r"\s+# status: (\d+)$")
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
