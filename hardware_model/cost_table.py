@@ -324,6 +324,8 @@ EXCLUDED: dict[str, str] = {
     "pv.page_table_write": "priced as its trap, its emulation and the validation of the entry",
     "pv.rejected": "priced as what was done before the error",
     **FREE_IN_REMAPPING,
+    "isolation.breach.bytes": "an observation, not work",
+    "isolation.breach.interrupts": "an observation, not work",
     "mmu.recycled": "a part of mmu.shadow_zapped",
     "mmu.flooded": "a part of mmu.shadow_zapped",
 }

@@ -158,6 +158,8 @@ _VMM = _group(
         "device.port": "port accesses served by the VMM's device models",
         "device.mmio": "register accesses served by the VMM's device models",
         "inject.window": "interrupt-window requests by the VMM",
+        "isolation.breach.bytes": "bytes of others' memory that an attack of the family isolation changed or disclosed",
+        "isolation.breach.interrupts": "interrupts that an attack of the family isolation raised",
         "world.switch": "times that a VM was given the processor, of several on the machine",
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hardware_model.cpu.device_access import UnsupportedAccess
 from hardware_model.machine import MachineError
 from hardware_model.mmu.tables import TableError
+from hardware_model.vmx.transitions import VmEntryRefused
 from techniques.shadow import ShadowError
 from techniques.technique import GuestError
 
@@ -14,5 +15,6 @@ GUEST_ERRORS = (
     ShadowError,
     TableError,
     UnsupportedAccess,
+    VmEntryRefused,
     IndexError,
 )

@@ -7,6 +7,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
+from techniques.isolation.attacks import PROTECTION
 from techniques.knobs import Knob
 from techniques.several.beside import BESIDE
 from techniques.technique import Technique
@@ -47,4 +48,5 @@ def find(name: str) -> type[Technique]:
 def knobs(name: str) -> dict[str, Knob]:
     """The knobs of a technique by name: its own, and for VMMs that of what else runs on the machine."""
     own = find(name).knobs
-    return {knob.name: knob for knob in (own if name == NATIVE else (*own, BESIDE))}
+    shared = () if name == NATIVE else (BESIDE, PROTECTION)
+    return {knob.name: knob for knob in (*own, *shared)}

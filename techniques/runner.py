@@ -18,9 +18,10 @@ from hardware_model.mmu.geometry import TlbGeometry
 from techniques import io_models, linux_outcome
 from techniques.guest import GuestImage, LinuxImage
 from techniques.guest_errors import GUEST_ERRORS
+from techniques.isolation.attacks import ATTACKS, PROTECTION
 from techniques.knobs import Value, resolve
 from techniques.region_of_interest import RegionOfInterest
-from techniques.registry import find
+from techniques.registry import NATIVE, find
 from techniques.registry import knobs as declared_knobs
 from techniques.several.beside import BESIDE, neighbours
 from techniques.technique import Skipped, Technique
@@ -80,6 +81,13 @@ def run_guest(
 
         return shared_machine.run(
             technique, workload, size, io, settings, beside, _geometry(geometry), budget
+        )
+    protected = bool(settings.pop(PROTECTION.name, True))
+    if technique != NATIVE and workload.name in ATTACKS:
+        from techniques.isolation import experiment
+
+        return experiment.run(
+            technique, workload, size, settings, _geometry(geometry), budget, protected=protected
         )
     image = guest_image(workload, size, ported=kind.ported, ring1=kind.ring1(settings))
     memory = kind.vmm_bytes + image.ram_bytes + io_models.machine_bytes(io)

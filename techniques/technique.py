@@ -20,6 +20,7 @@ from techniques.guest import BootImage, GuestMemory
 from techniques.knobs import Knob, Value
 
 if TYPE_CHECKING:
+    from hardware_model.devices.device import PortDevice
     from techniques.assignment import Assignment
     from workloads import LinuxWorkload, Workload
 
@@ -94,6 +95,14 @@ class Technique(ABC):
     def map_device(self, page: int) -> None:
         """Let the guest reach the device registers in the machine's `page`, at the same guest-physical address."""
         raise NotImplementedError(f"{self.name} cannot give its guest a device's registers")
+
+    def grant_ports(self, first: int, count: int, device: PortDevice) -> None:
+        """Let the guest use ports of a device of the machine, through the VMM."""
+        self.platform.bus.attach_ports(first, count, device)
+
+    def map_foreign_frame(self, page: int) -> None:
+        """What a VMM without protection does: map the machine's frame `page`, whoever's it is, if the guest asks."""
+        self.map_device(page)
 
     def open_ports(self, first: int, count: int) -> None:
         """Let the guest reach ports without the VMM, if the processor can tell them from others."""

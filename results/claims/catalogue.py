@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from results.claims import devices, memory_and_devices, processor
+from results.claims import devices, isolation, memory_and_devices, processor
 from results.claims.evidence import Evidence, Finding
 
 
@@ -50,13 +50,13 @@ _STATEMENTS: tuple[tuple[str, Callable[[Evidence], Finding]], ...] = (
     ),
     (
         "DMA outside a device's protection domain is blocked and reported; without VT-d it is not.",
-        memory_and_devices.blocked_dma,
+        isolation.blocked_dma,
     ),
     (
         "Hardware extensions shrink the VMM: lines of code, instructions emulated, paths entered.",
         memory_and_devices.vmm_size,
     ),
-    ("Several VMs share one machine and stay separate.", memory_and_devices.several_machines),
+    ("Several VMs share one machine and stay separate.", isolation.several_machines),
 )
 
 CLAIMS: tuple[Claim, ...] = tuple(

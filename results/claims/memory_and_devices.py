@@ -1,4 +1,4 @@
-"""Claims 5 and 7 to 9: memory virtualization, isolation, and the size of a VMM."""
+"""Claims 5 and 8: memory virtualization, and the size of a VMM."""
 
 from __future__ import annotations
 
@@ -68,9 +68,6 @@ def _turn(relative: pd.Series) -> dict[str, float | str]:
     }
 
 
-def blocked_dma(evidence: Evidence) -> Finding:
-    """Claim 7: rogue DMA with and without VT-d."""
-    return untested("the suite has no workload of the family isolation and no VT-d yet")
 
 
 def vmm_size(evidence: Evidence) -> Finding:
@@ -97,8 +94,3 @@ def vmm_size(evidence: Evidence) -> Finding:
     verdict: Verdict = "holds" if all(smaller) else "depends" if any(smaller) else "does not hold"
     why = "source lines of a technique with all modules of techniques/ that it imports"
     return Finding(verdict, why, numbers)
-
-
-def several_machines(evidence: Evidence) -> Finding:
-    """Claim 9: two guests on one machine."""
-    return untested("the suite does not yet run two guests at once")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hardware_model.machine import Machine
 from hardware_model.vtd import tables
 from hardware_model.vtd.interrupt_remapping import (
+    SourceValidation,
     posted_entry,
     remappable_address,
     remapping_entry,
@@ -108,16 +109,19 @@ class Assignment:
         entry = tables.context_entry(0, 0, kind=TranslationType.PASS_THROUGH)
         self._set_context(source_id, entry)
 
-    def detach(self, source_id: int) -> None:
-        """Take the device from its domain; it reaches nothing."""
-        self._set_context(source_id, (0, 0))
+    def detach(self, source_id: int, *, invalidate: bool = True) -> None:
+        """Take the device from its domain; it reaches nothing.
 
-    def _set_context(self, source_id: int, entry: tuple[int, int]) -> None:
+        Without `invalidate`, a VMM's mistake, it does as long as its context entry is cached.
+        """
+        self._set_context(source_id, (0, 0), invalidate)
+
+    def _set_context(self, source_id: int, entry: tuple[int, int], invalidate: bool = True) -> None:
         where = self._context(source_id)
         old_low, old_high = self._memory.read64(where), self._memory.read64(where + 8)
         self._memory.write64(where + 8, entry[1])
         self._memory.write64(where, entry[0])
-        if old_low & tables.PRESENT:
+        if old_low & tables.PRESENT and invalidate:
             old = old_high >> 8 & 0xFFFF
             self.registers.invalidate(
                 context_descriptor(Granularity.SELECTIVE, old, source_id),
@@ -134,12 +138,14 @@ class Assignment:
         table = self._memory.read64(root) & FRAME
         return table + (source_id & 0xFF) * ENTRY_BYTES
 
-    def interrupt(self, source_id: int, vector: int) -> int:
+    def interrupt(self, source_id: int, vector: int, *, verified: bool = True) -> int:
         """An entry that lets the device, and no other, raise `vector`: the message address to program it with.
 
-        The message's data is 0. OverflowError when the table is full.
+        The message's data is 0. An entry that is not `verified` serves any device. OverflowError: the table is full.
         """
-        return self._add_interrupt(remapping_entry(vector, source_id=source_id))
+        validation = SourceValidation.REQUESTER if verified else SourceValidation.NONE
+        entry = remapping_entry(vector, source_id=source_id, validation=validation)
+        return self._add_interrupt(entry)
 
     def posted_interrupt(self, source_id: int, vector: int, descriptor: int) -> int:
         """As `interrupt`, but the vector is noted in the posted-interrupt descriptor at `descriptor`."""

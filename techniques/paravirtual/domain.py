@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from hardware_model import counters as counter_table
+from hardware_model.devices.bus import Bus
 from hardware_model.machine import Machine
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestMemory
@@ -69,6 +70,7 @@ class Domain:
         self.clock = SystemClock(machine)
         self.runstate = Runstate(self.memory, lambda: machine.now)
         self.gdt_frames: list[int] = []
+        self.ports = Bus()  # those that the domain may use
         self.blocked = False  # until an event is pending
         self.shutdown_reason: int | None = None
         self.rejections: Counter[str] = Counter()

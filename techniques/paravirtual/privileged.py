@@ -1,7 +1,7 @@
 """Privileged instructions of the guest kernel that Xen completes for it, and the forced CPUID.
 
 A ported kernel has few: RDMSR, now and then a port or a control register, and CLI or STI before its own start has
-replaced them. CLI and STI do nothing, for the guest masks events elsewhere; no port answers.
+replaced them. CLI and STI do nothing, for the guest masks events elsewhere; no port answers but those granted to it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _INVALID_OPCODE = 6
 _LOW = 0xFFFFFFFF
 _RAX, _RCX, _RDX, _RBX = 0, 1, 2, 3
 _CR0_TS = 8
+_SIZES = {Register.AL: 1, Register.AX: 2}
 _CONTROL = {Register.CR0: 0, Register.CR2: 2, Register.CR3: 3, Register.CR4: 4}
 
 
@@ -40,7 +41,7 @@ class PrivilegedInstructions:
             Mnemonic.RDMSR: self._read_msr,
             Mnemonic.WRMSR: self._write_msr,
             Mnemonic.IN: self._in,
-            Mnemonic.OUT: lambda _: True,
+            Mnemonic.OUT: self._out,
             Mnemonic.CLI: lambda _: True,
             Mnemonic.STI: lambda _: True,
             Mnemonic.WBINVD: lambda _: True,
@@ -88,9 +89,21 @@ class PrivilegedInstructions:
         return self._msrs.write(int(gpr[_RCX]) & _LOW, value)
 
     def _in(self, instruction: Instruction) -> bool:
-        size = {Register.AL: 1, Register.AX: 2}.get(instruction.op0_register, 4)
-        write_gpr(self._registers, instruction.op0_register, (1 << 8 * size) - 1)
+        size = _SIZES.get(instruction.op0_register, 4)
+        value = self._domain.ports.read_port(self._port(instruction, 1), size)
+        write_gpr(self._registers, instruction.op0_register, value)
         return True
+
+    def _out(self, instruction: Instruction) -> bool:
+        size = _SIZES.get(instruction.op1_register, 4)
+        value = read_gpr(self._registers, instruction.op1_register)
+        self._domain.ports.write_port(self._port(instruction, 0), size, value)
+        return True
+
+    def _port(self, instruction: Instruction, operand: int) -> int:
+        if instruction.op_kind(operand) == OpKind.REGISTER:
+            return int(self._registers.gpr[_RDX]) & 0xFFFF
+        return int(instruction.immediate(operand)) & 0xFF
 
     # --- control registers --------------------------------------------------------------------------
     def _clear_task_switched(self, _: Instruction) -> bool:

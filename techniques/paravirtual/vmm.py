@@ -14,6 +14,7 @@ from hardware_model.deprivileged import (
     SystemCall,
     Trap,
 )
+from hardware_model.devices.device import PortDevice
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Ends, Platform, new_platform
 from techniques.frames import FrameAllocator
@@ -118,6 +119,14 @@ class Paravirtual(Technique):
     def platform(self) -> Platform:
         """What stands for the guest's devices: its console's output and its shutdown reason."""
         return self._devices
+
+    def grant_ports(self, first: int, count: int, device: PortDevice) -> None:
+        """Ports that the domain may use, as by XEN_DOMCTL_ioport_permission."""
+        self.domain.ports.attach_ports(first, count, device)
+
+    def map_foreign_frame(self, page: int) -> None:
+        """A hypervisor that takes the frame for the domain's own."""
+        self.domain.types.share(page >> 12)
 
     def start(self) -> None:
         """Build the domain."""

@@ -1,0 +1,84 @@
+"""Claims 7 and 9: devices kept within their protection domains, and several VMs on one machine."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from results.cell import NATIVE
+from results.claims.evidence import Evidence, Finding, untested
+from results.finished import OK
+
+DMA, FAMILY = "isolation/dma", "isolation/"
+_BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
+_FAULTS = "vtd.fault"
+
+
+def blocked_dma(evidence: Evidence) -> Finding:
+    """Claim 7: each attack by a device with VT-d and without, by what the witnesses saw."""
+    cells = _cells(evidence, DMA)
+    protected, unprotected = cells[~cells["open"]], cells[cells["open"]]
+    if protected.empty or unprotected.empty:
+        return untested(
+            "needs the workloads isolation/dma with and without VT-d: "
+            "trapbench run --workload isolation, and again with --set protection=off"
+        )
+    stopped = protected[(protected["breach"] == 0) & (protected["faults"] > 0)]
+    through = unprotected[unprotected["breach"] > 0]
+    holds = len(stopped) == len(protected) and len(through) == len(unprotected)
+    return Finding(
+        "holds" if holds else "does not hold",
+        f"of {len(protected)} attacks with the protection {len(stopped)} were blocked and recorded, "
+        f"of {len(unprotected)} without it {len(through)} succeeded",
+        {
+            "techniques": int(protected["technique"].nunique()),
+            "attacks": int(protected["workload"].nunique()),
+            "blocked and recorded": len(stopped),
+            "succeeded unprotected": len(through),
+        },
+        tuple(f"{r['technique']} × {r['workload']}" for r in protected.to_dict("records")),
+    )
+
+
+def several_machines(evidence: Evidence) -> Finding:
+    """Claim 9: guests beside others end as they do alone, and reach none of the others' memory."""
+    runs = evidence.run.runs
+    beside = runs[[_has(knobs, "beside") for knobs in runs["knobs"]]]
+    foreign = _cells(evidence, f"{FAMILY}foreign-frame")
+    foreign = foreign[~foreign["open"]]
+    if beside.empty or foreign.empty:
+        return untested(
+            "needs cells that share their machine (trapbench run --beside TECHNIQUE:WORKLOAD) "
+            "and the workloads isolation/foreign-frame"
+        )
+    same = int((beside["status"] == OK).sum())
+    kept = int(((foreign["breach"] == 0) & (foreign["status"] == OK)).sum())
+    holds = same == len(beside) and kept == len(foreign)
+    return Finding(
+        "holds" if holds else "does not hold",
+        f"{same} of {len(beside)} cells that shared their machine ended as natively, and so did "
+        f"their neighbours; {kept} of {len(foreign)} attempts to map another's frame came to nothing",
+        {"cells beside others": len(beside), "as native": same, "attempts stopped": kept},
+        tuple(f"{r['technique']} × {r['workload']}" for r in beside.to_dict("records")),
+    )
+
+
+def _cells(evidence: Evidence, workload: str) -> pd.DataFrame:
+    """Cells of a workload and its variants under VMMs: breaches and faults of each, `open` without protection."""
+    runs = evidence.run.runs
+    named = (runs["workload"] == workload) | runs["workload"].str.startswith(f"{workload}@")
+    chosen = runs[named & (runs["technique"] != NATIVE)]
+    chosen = chosen.assign(open=[_has(knobs, "protection") for knobs in chosen["knobs"]])
+    key = ["workload", "size", "io", "geometry", "technique", "knobs"]
+    counted = evidence.run.counters
+    counted = counted[counted["scope"] == "total"]
+    for column, names in (("breach", _BREACHES), ("faults", (_FAULTS,))):
+        sums = counted[counted["counter"].isin(names)].groupby(key)["value"].sum().rename(column)
+        chosen = chosen.merge(sums.reset_index(), on=key, how="left")
+    return chosen.fillna({"breach": 0, "faults": 0})
+
+
+def _has(knobs: str, name: str) -> bool:
+    """Whether a cell differs from the default in this knob."""
+    return name in json.loads(knobs)

@@ -1,0 +1,5 @@
+"""Attacks between VMs, each with and without the protection that stops it."""
+
+from techniques.isolation.attacks import ATTACKS, PROTECTION, Attack
+
+__all__ = ["ATTACKS", "PROTECTION", "Attack"]

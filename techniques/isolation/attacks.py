@@ -1,0 +1,67 @@
+"""The attacks, declared: what protects against each, and how the protection shows that it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hardware_model.vtd.fault_reasons import FaultReason
+from techniques.knobs import Knob
+
+PROTECTION = Knob(
+    "protection",
+    True,
+    (True, False),
+    "isolation workloads: whether what stops the attack is there",
+    "off: the attack must succeed",
+)
+
+
+class Target(Enum):
+    """What an attack aims at."""
+
+    VICTIM = "the kernel of the other guest"
+    VICTIM_VMM = "the VMCS, or another page, of the other guest's VMM"
+    OWN_VMM = "the region of the guest's own VMM"
+    BEHIND = "what lies behind the guest's memory"
+    BUFFER = "a page that was the guest's own"
+    INTERRUPT = "an interrupt vector"
+
+
+class Protection(Enum):
+    """What stops an attack."""
+
+    REMAPPING = "VT-d translates the device's addresses"
+    STRICT = "unmapping invalidates the IOTLB at once (without: with the next batch)"
+    INVALIDATION = "taking a device away invalidates the context cache (without: it does not)"
+    INTERRUPT_REMAPPING = "VT-d remaps interrupts"
+    SOURCE_VALIDATION = "interrupt-remapping entries name their requester (without: they do not)"
+    MEMORY = "the VMM maps only the guest's own frames (without: it maps what the guest names)"
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """One attack: its target, its protection, and the fault that VT-d records; `None` where the processor stops it."""
+
+    target: Target
+    protection: Protection
+    reason: FaultReason | None = None
+
+
+_R, _T, _P = FaultReason, Target, Protection
+ATTACKS: dict[str, Attack] = {
+    "isolation/dma": Attack(_T.VICTIM, _P.REMAPPING, _R.READ_DENIED),
+    "isolation/dma@write": Attack(_T.VICTIM, _P.REMAPPING, _R.WRITE_DENIED),
+    "isolation/dma@vmm": Attack(_T.VICTIM_VMM, _P.REMAPPING, _R.WRITE_DENIED),
+    "isolation/dma@across-page": Attack(_T.BEHIND, _P.REMAPPING, _R.WRITE_DENIED),
+    "isolation/dma@after-unmap": Attack(_T.BUFFER, _P.REMAPPING, _R.WRITE_DENIED),
+    "isolation/dma@stale": Attack(_T.BUFFER, _P.STRICT, _R.WRITE_DENIED),
+    "isolation/dma@after-reassignment": Attack(_T.BUFFER, _P.INVALIDATION, _R.CONTEXT_NOT_PRESENT),
+    "isolation/dma@interrupt": Attack(
+        _T.INTERRUPT, _P.INTERRUPT_REMAPPING, _R.COMPATIBILITY_BLOCKED
+    ),
+    "isolation/dma@interrupt-index": Attack(_T.INTERRUPT, _P.SOURCE_VALIDATION, _R.SOURCE_MISMATCH),
+    "isolation/foreign-frame": Attack(_T.VICTIM, _P.MEMORY),
+    "isolation/foreign-frame@vmm-region": Attack(_T.OWN_VMM, _P.MEMORY),
+}
+"""By workload."""

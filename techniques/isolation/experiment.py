@@ -1,0 +1,91 @@
+"""One cell of the family isolation: attack, then ask the witnesses.
+
+Protected, the attack must change and disclose nothing, the fault must be on record, and the victim must end as it does
+alone. Unprotected, it must succeed. The attacker itself sees the same in both, and natively.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import workloads
+from hardware_model import counters as counter_table
+from hardware_model.mmu.geometry import TlbGeometry
+from techniques import runner
+from techniques.assignment import Fault
+from techniques.isolation.attacks import ATTACKS, Target
+from techniques.isolation.scene import ENGINE, Scene
+from techniques.knobs import Value
+from techniques.several import shared_machine
+from techniques.several.round_robin import RoundRobin
+
+VICTIM = "kernel/pipe"
+_BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
+
+
+def run(
+    technique: str,
+    workload: workloads.Workload,
+    size: str,
+    settings: Mapping[str, Value],
+    geometry: TlbGeometry,
+    budget: int | None,
+    *,
+    protected: bool,
+) -> runner.Outcome:
+    """Run the attack beside a victim under the same technique; the outcome is the attacker's."""
+    victim = workloads.find(VICTIM)
+    attack = ATTACKS[workload.name]
+    plans = [
+        shared_machine.plan(technique, workload, size, settings, budget),
+        shared_machine.plan(technique, victim, "small", settings, None),
+    ]
+    # The target's machine address must not be an address of the attacker's own memory too.
+    order = -1 if attack.target is Target.OWN_VMM else 1
+    host = RoundRobin(plans[::order], geometry)
+    attacker, other = host.machines[::order]
+    scene = Scene(host, attack, attacker, other, protected=protected)
+    host.run()
+    breach = {_BYTES: scene.close(), _INTERRUPTS: scene.interrupts}
+    faults = scene.assignment.faults()
+    own, beside = shared_machine.outcome(attacker), shared_machine.outcome(other)
+    trouble = (
+        _leaks(scene, breach, faults) or shared_machine.difference(beside, victim, "small")
+        if protected
+        else _failure(breach)
+    )
+    if own.status == "ok" and trouble:
+        own = replace(own, status="failed", reason=trouble)
+    found = {name: value for name, value in breach.items() if value}
+    found |= {"vtd.fault": len(faults)} if faults else {}
+    return replace(
+        own,
+        counters_total=own.counters_total | found,
+        counters_elsewhere={
+            "machine": counter_table.as_dict(host.counters()) | found,
+            "beside.1": beside.counters_total,
+        },
+        notes=[*own.notes, *(str(fault) for fault in faults)],
+    )
+
+
+def _leaks(scene: Scene, breach: Mapping[str, int], faults: list[Fault]) -> str:
+    """What is wrong with a protected run; empty if nothing is."""
+    if any(breach.values()):
+        return f"the attack came through its protection: {_told(breach)}"
+    expected = scene.attack.reason
+    if expected is None:
+        return ""
+    found = [(fault.source_id, fault.reason, fault.where) for fault in faults]
+    if found != [(ENGINE, expected, scene.fault_address)]:
+        return f"the faults on record are {[str(fault) for fault in faults]}"
+    return ""
+
+
+def _failure(breach: Mapping[str, int]) -> str:
+    return "" if any(breach.values()) else "the attack did not succeed, though nothing stops it"
+
+
+def _told(breach: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in breach.items() if value)

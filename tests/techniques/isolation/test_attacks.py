@@ -1,0 +1,68 @@
+"""Every attack succeeds without its protection and is stopped with it, under every technique."""
+
+from __future__ import annotations
+
+import pytest
+
+import workloads
+from techniques import names, run_guest
+from techniques.isolation import ATTACKS
+from techniques.isolation.attacks import Protection
+
+VMMS = [name for name in names() if name != "native"]
+BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
+
+
+@pytest.fixture(scope="module")
+def natively() -> dict[str, dict[str, str]]:
+    found = {name: run_guest("native", workloads.find(name), "small") for name in ATTACKS}
+    assert {outcome.status for outcome in found.values()} == {"ok"}
+    return {name: outcome.outcome_parts for name, outcome in found.items()}
+
+
+def test_every_workload_of_the_family_is_declared() -> None:
+    assert {w.name for w in workloads.all() if w.family == "isolation"} == set(ATTACKS)
+
+
+@pytest.mark.parametrize("technique", VMMS)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_succeeds_unprotected_and_is_stopped_and_reported_protected(
+    natively: dict[str, dict[str, str]], technique: str, attack: str
+) -> None:
+    workload = workloads.find(attack)
+    stopped, let = (
+        run_guest(technique, workload, "small", knobs={"protection": on}) for on in (True, False)
+    )
+    assert stopped.status == "ok", stopped.reason  # the witnesses' and the victim's word
+    assert let.status == "ok", let.reason
+    for outcome in (stopped, let):  # the attacker cannot tell
+        assert outcome.outcome_parts.items() <= natively[attack].items()
+    assert not any(stopped.counters_total.get(name) for name in BREACHES)
+    assert any(let.counters_total.get(name) for name in BREACHES)
+    reason = ATTACKS[attack].reason
+    if reason is not None:
+        assert stopped.counters_total[f"vtd.fault.{reason.name.lower()}"] == 1
+        assert len(stopped.notes) == 1
+        assert f"reason {reason:#04x}" in stopped.notes[0]
+
+
+def test_a_stale_translation_is_what_serves_the_attack_without_strict_unmapping() -> None:
+    workload = workloads.find("isolation/dma@stale")
+    let = run_guest("hvm-ept", workload, "small", knobs={"protection": False})
+    assert let.counters_total["vtd.iotlb.stale"] == 1
+    assert let.counters_total["iommu.deferred"] == 1
+    stopped = run_guest("hvm-ept", workload, "small")
+    assert "vtd.iotlb.stale" not in stopped.counters_total
+    assert stopped.counters_total["vtd.iotlb.dropped"] == 1
+
+
+def test_a_forged_entry_is_refused_by_name_under_pv() -> None:
+    found = run_guest("pv", workloads.find("isolation/foreign-frame"), "small")
+    assert found.counters_total["pv.rejected"] == 1
+
+
+def test_an_overwritten_vmcs_ends_the_victim() -> None:
+    assert ATTACKS["isolation/dma@vmm"].protection is Protection.REMAPPING
+    workload = workloads.find("isolation/dma@vmm")
+    found = run_guest("hvm-ept", workload, "small", knobs={"protection": False})
+    assert found.counters_total["isolation.breach.bytes"] > 50
