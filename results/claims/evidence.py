@@ -22,6 +22,9 @@ GENERATIONS = (
 )
 """Presets in the order of their years."""
 
+ATTACKS = "isolation/"
+"""Workloads of this family ask whether, not how fast."""
+
 FIRST, FIRST_WITH_EPT, LAST = "prescott", "nehalem", "skylake-sp"
 
 
@@ -46,7 +49,8 @@ class Evidence:
         """Cycles over native: index workload, a column per technique, default knobs, emulated devices."""
         if preset not in self._ratios:
             table = self.run.ratios(preset)
-            plain = table[(table["knobs"] == "{}") & (table["io"] == NATIVE_IO)]
+            asked = (table["knobs"] == "{}") & (table["io"] == NATIVE_IO)
+            plain = table[asked & ~table["workload"].str.startswith(ATTACKS)]
             wide = plain.pivot_table(index="workload", columns="technique", values="ratio")
             self._ratios[preset] = wide
         return self._ratios[preset]

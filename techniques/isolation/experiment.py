@@ -26,7 +26,7 @@ _BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
 
 def run(
     technique: str,
-    workload: workloads.Workload,
+    workload: workloads.Workload | workloads.LinuxWorkload,
     size: str,
     settings: Mapping[str, Value],
     geometry: TlbGeometry,
