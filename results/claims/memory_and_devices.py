@@ -68,8 +68,6 @@ def _turn(relative: pd.Series) -> dict[str, float | str]:
     }
 
 
-
-
 def vmm_size(evidence: Evidence) -> Finding:
     """Claim 8: source lines, instructions emulated, and entries, per technique."""
     present = [
