@@ -169,6 +169,8 @@ class Machine:
         self._pause = NO_DEADLINE if pause is None else pause
         self._end = None
         self.words[W.MODE] = mode
+        if mode is not Mode.VMX_NON_ROOT:  # there the VMCS says
+            self.words[W.OWN_INTERRUPTS] = mode is Mode.BARE
         self.set_deadline()
         if self.words[W.IRQ_LINE]:
             self.words[W.DEADLINE] = self.words[W.CLOCK]  # an interrupt waits since the last run

@@ -9,7 +9,7 @@ from typing import Protocol
 from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 
 from hardware_model.cpu import linear_access
-from hardware_model.cpu.device_access import UnsupportedAccess, read_gpr, write_gpr
+from hardware_model.cpu.device_access import read_gpr, write_gpr
 from hardware_model.executor.engine import Engine
 from hardware_model.mmu.paging import Cr0, Cr4
 
@@ -95,12 +95,14 @@ def written_value(instruction: Instruction, registers: object) -> tuple[int, int
     return None
 
 
-def store_machine_status(engine: Engine, cr0: int) -> int:
-    """Complete SMSW with a register operand, met at an intercept of CR0 reads; the guest is to see `cr0`."""
+def store_machine_status(engine: Engine, cr0: int) -> None:
+    """Complete SMSW, met at an intercept of CR0 reads; the guest is to see `cr0`.
+
+    Raises StoreFault for a memory operand that the guest may not write.
+    """
     instruction = Decoder(64, engine.instruction_bytes(), ip=engine.registers.rip).decode()
-    if instruction.op_kind(0) != OpKind.REGISTER:
-        raise UnsupportedAccess(
-            f"instruction at {engine.registers.rip:#x} cannot be completed: {instruction}"
-        )
-    write_gpr(engine.registers, instruction.op0_register, cr0)
-    return 1
+    if instruction.op_kind(0) == OpKind.REGISTER:
+        write_gpr(engine.registers, instruction.op0_register, cr0)
+        return
+    address = linear_access.operand_address(engine, instruction)
+    linear_access.store(engine, address, (cr0 & 0xFFFF).to_bytes(2, "little"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from iced_x86 import Instruction, Register
 
-from hardware_model.cpu.device_access import read_gpr
+from hardware_model.cpu.device_access import UnsupportedAccess, read_gpr
 from hardware_model.executor.engine import Engine
-from hardware_model.mmu import probe
-from hardware_model.mmu.state import Status
+from hardware_model.mmu import access, probe
+from hardware_model.mmu.state import Kind, Status, Word
 
 _MASK = (1 << 64) - 1
+_AC = 1 << 18
 _SEGMENT_BASES = {Register.FS: "fs", Register.GS: "gs"}
 
 
@@ -41,6 +42,40 @@ def read(engine: Engine, linear: int, size: int) -> int | None:
     if None in places:
         return None
     return int.from_bytes(bytes(int(engine.ram[place]) for place in places), "little")
+
+
+class StoreFault(Exception):
+    """A store that the page tables do not allow: linear address and error code of the page fault."""
+
+    def __init__(self, address: int, error: int) -> None:
+        super().__init__(address, error)
+        self.address, self.error = address, error
+
+
+def store(engine: Engine, linear: int, data: bytes) -> None:
+    """Store `data` at `linear` as the guest does at its privilege level.
+
+    Raises StoreFault, or UnsupportedAccess where an EPT or a device register is in the way.
+    """
+    registers, mmu = engine.registers, engine.mmu
+    for address in {linear, (linear + len(data) - 1) & _MASK}:
+        status = access.translate(
+            engine.ram64,
+            mmu,
+            engine.counters,
+            np.uint64(address),
+            Kind.STORE,
+            registers.cpl == 3,
+            bool(registers.rflags & _AC),
+        )
+        engine.flush_tlb()
+        if status == Status.PAGE_FAULT:
+            raise StoreFault(address, int(mmu[Word.OUT_ERROR]))
+        if status != Status.OK or mmu[Word.OUT_PA] >= engine.ram_bytes:
+            raise UnsupportedAccess(
+                f"instruction at {registers.rip:#x} stores to {address:#x}, where no memory is"
+            )
+    write(engine, linear, data)
 
 
 def write(engine: Engine, linear: int, data: bytes) -> None:

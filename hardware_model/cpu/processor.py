@@ -12,6 +12,7 @@ import numpy as np
 
 from hardware_model import counters as counter_table
 from hardware_model.cpu import control_registers, device_access, fetch_ahead, string_ports
+from hardware_model.cpu.linear_access import StoreFault
 from hardware_model.cpu.model_specific_registers import ModelSpecificRegisters
 from hardware_model.cpuid import cpuid
 from hardware_model.devices.bus import Bus
@@ -93,7 +94,13 @@ class Processor:
 
     def _read_control(self) -> int:
         shown = self.shown_control(0, self._registers.cr(0))
-        return control_registers.store_machine_status(self._engine, shown)
+        try:
+            control_registers.store_machine_status(self._engine, shown)
+        except StoreFault as fault:
+            self._registers.store_cr2(fault.address)
+            self._words[W.FAULT_ADDRESS] = fault.address
+            return self.raise_exception(_PF, fault.error)
+        return COMPLETED
 
     def _write_control(self) -> int:
         try:

@@ -30,6 +30,7 @@ from hardware_model.native import inner
 I = W.Intercept
 LOW32 = U(0xFFFFFFFF)
 NO_VECTOR = U(0x100)
+IF = U(1 << 9)
 INVALID_OPCODE = U(6)
 GENERAL_PROTECTION = U(13)
 
@@ -83,6 +84,8 @@ def take_interrupt(w):
 @inner
 def halt(w):
     complete(w)
+    if word(w, W.WINDOW) != U(0) and (load64(word(w, W.ENV) + U(L.ENV_EFLAGS)) & IF) != U(0):
+        return  # an open interrupt window ends the halt (SDM vol. 3C 25.2)
     if word(w, W.IRQ_LINE) == U(0):
         call_event(word(w, W.F_EVENT), U(W.Event.HALT))
 

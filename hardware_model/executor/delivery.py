@@ -20,6 +20,7 @@ TYPE_EXTERNAL = U(0)
 TYPE_NMI = U(2)
 TYPE_EXCEPTION = U(3)
 TYPE_SOFTWARE_INTERRUPT = U(4)
+TYPE_PRIVILEGED_EXCEPTION = U(5)
 TYPE_SOFTWARE_EXCEPTION = U(6)
 DOUBLE_FAULT = U(8)
 PAGE_FAULT = U(14)
@@ -60,11 +61,11 @@ def combine(first, vector):
 
 
 @inner
-def deliver_exception(w, vector, error):
-    """Vector a fault or trap through the guest's IDT; the saved RIP is the CPU state's."""
+def deliver_exception(w, vector, kind, error):
+    """Vector a fault, trap or NMI through the guest's IDT; the saved RIP is the CPU state's."""
     env = word(w, W.ENV)
-    info = VALID | (TYPE_EXCEPTION << U(8)) | vector
-    if has_error_code(vector):
+    info = VALID | (kind << U(8)) | vector
+    if kind == TYPE_EXCEPTION and has_error_code(vector):
         info |= ERROR_VALID
     store32(word(w, W.CPU) + U(L.CPU_EXCEPTION_INDEX), vector)
     store32(env + U(L.ENV_ERROR_CODE), error)
@@ -125,4 +126,7 @@ def deliver_injected(w):
         deliver_software(w, vector, kind, word(w, W.INJECT_LENGTH))
         set_word(w, W.OWN_SOFTWARE, U(0))
     else:
-        deliver_exception(w, vector, word(w, W.INJECT_ERROR))
+        if kind == TYPE_PRIVILEGED_EXCEPTION:  # INT1: no check of the gate's DPL
+            at = word(w, W.ENV) + U(L.ENV_EIP)
+            store64(at, load64(at) + word(w, W.INJECT_LENGTH))
+        deliver_exception(w, vector, kind, word(w, W.INJECT_ERROR))

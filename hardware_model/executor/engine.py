@@ -181,12 +181,19 @@ class Engine:
         """
         self._on_event = on_event
         self.words[W.STOP] = W.Stop.RUNNING
+        self._request_window()
         self._uc.emu_start(self.registers.rip, 0)
         stop = W.Stop(int(self.words[W.STOP]))
         if self.error is not None:
             error, self.error = self.error, None
             raise error
         return stop
+
+    def _request_window(self) -> None:
+        """Stopping withdrew the request of an interrupt-window exit."""
+        if self.words[W.WINDOW]:
+            request = ctypes.c_uint32.from_address(self.cpu + L.CPU_INTERRUPT_REQUEST)
+            request.value |= L.INTERRUPT_VIRQ
 
     def stop(self, reason: W.Stop) -> None:
         """Stop the engine when the current event has been handled."""

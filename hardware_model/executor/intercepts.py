@@ -20,17 +20,16 @@ from hardware_model.executor.faults import amended
 from hardware_model.executor.intrinsics import (
     address_of,
     call_event,
-    call_p,
     load16,
     load32,
     load64,
     store32,
     store64,
 )
-from hardware_model.executor.operands import code_byte, load_code
-from hardware_model.executor.profile import request_interrupt
+from hardware_model.executor.operands import code_byte, last_opcode, load_code
+from hardware_model.executor.profile import request_interrupt, stop_engine
 from hardware_model.executor.state import U, set_word, word
-from hardware_model.executor.vmx_exit import NO_EXIT, vm_exit
+from hardware_model.executor.vmx_exit import INFO, NO_EXIT, set_field, vm_exit
 from hardware_model.executor.vmx_exits import breakpoint_in_vmx, intercepted_in_vmx
 from hardware_model.native import callback, inner
 
@@ -85,24 +84,41 @@ def asynchronous(code):
 
 
 @inner
-def fault_in_delivery(w, vector):
-    """A fault while another event was delivered: undo what the engine does differently from the processor.
+def software_event(first):
+    """Whether an event in vectoring format is an instruction: INT n, INT1 or INT3."""
+    return ((first >> U(8)) & U(7)) >= D.TYPE_SOFTWARE_INTERRUPT
 
-    It numbers IDT entries by 16 in error codes, never sets EXT, and stands behind an INT n that
-    faulted (SDM vol. 3A 6.13).
+
+@inner
+def back_to_software_event(w, first):
+    """The delivery of INT n, INT1 or INT3 was cut short; the engine stands behind the instruction."""
+    at = word(w, W.ENV) + U(L.ENV_EIP)
+    interrupt = word(w, W.ENV) + U(L.ENV_EXCEPTION_IS_INT)
+    set_word(w, W.OWN_SOFTWARE, U(0))
+    if load32(interrupt) != U(0):
+        store32(interrupt, U(0))
+        following = load64(word(w, W.ENV) + U(L.ENV_EXCEPTION_NEXT_EIP))
+        store64(at, following - word(w, W.INJECT_LENGTH))
+    elif ((first >> U(8)) & U(7)) == D.TYPE_PRIVILEGED_EXCEPTION:
+        store64(at, load64(at) - word(w, W.INJECT_LENGTH))
+
+
+@inner
+def cut_short(w, code):
+    """An intercept while another event was delivered: undo what the engine does differently from the processor.
+
+    It stands behind an INT n that was cut short, numbers IDT entries by 16 in error codes, and never sets EXT
+    (SDM vol. 3A 6.13).
     """
     env = word(w, W.ENV)
     first = word(w, W.VECTORING)
     if first == U(0):
         return
-    software = ((first >> U(8)) & U(7)) >= D.TYPE_SOFTWARE_INTERRUPT
+    software = software_event(first)
     if software:
-        set_word(w, W.OWN_SOFTWARE, U(0))
-        if load32(env + U(L.ENV_EXCEPTION_IS_INT)) != U(0):
-            store32(env + U(L.ENV_EXCEPTION_IS_INT), U(0))
-            following = load64(env + U(L.ENV_EXCEPTION_NEXT_EIP))
-            store64(env + U(L.ENV_EIP), following - word(w, W.INJECT_LENGTH))
-    if vector >= INVALID_TSS and vector <= GENERAL_PROTECTION:
+        back_to_software_event(w, first)
+    vector = code - U(I.EXCEPTION)
+    if code < U(I.INTR) and vector >= INVALID_TSS and vector <= GENERAL_PROTECTION:
         error = load32(env + U(L.ENV_ERROR_CODE))
         if (error & IN_IDT) != U(0):
             error = ((error >> U(1)) & U(0x7F8)) | IN_IDT
@@ -124,13 +140,14 @@ def dispatch(w, code):
     if asynchronous(code):
         set_word(w, W.CURRENT_TB, U(0))
     else:
-        if code >= U(I.EXCEPTION) and code < U(I.INTR):
-            fault_in_delivery(w, code - U(I.EXCEPTION))
+        cut_short(w, code)
         rewind(w, load64(env + U(L.ENV_EIP)))
         if code < U(I.EXCEPTION) or code >= U(I.INTR) or code == UNDEFINED:
             load_code(w)
         if code == U(I.RDTSC) and code_byte(w, 1) == U(0x01):
             code = U(I.RDTSCP)  # 0F 01 F9: the engine reports the part that it shares with RDTSC
+        elif code == U(I.WBINVD) and last_opcode(w) == U(0x08):
+            code = U(I.INVD)  # the engine reports both as WBINVD
         code = amended(w, code)
         set_word(w, W.EVENT_CODE, code)
     mode = word(w, W.MODE)
@@ -155,7 +172,7 @@ def dispatch(w, code):
 def resume(w):
     """Back to the guest: stop if asked to, raise the lines that are up, deliver what is to be delivered."""
     if word(w, W.STOP) != U(0):
-        call_p(word(w, W.F_STOP), word(w, W.UC))
+        stop_engine(w)
         return
     request = word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST)
     if word(w, W.WINDOW) != U(0):
@@ -163,7 +180,7 @@ def resume(w):
     else:
         store32(request, load32(request) & ~U(L.INTERRUPT_VIRQ))
     if word(w, W.IRQ_LINE) != U(0):
-        if word(w, W.MODE) == U(W.Mode.BARE):
+        if word(w, W.OWN_INTERRUPTS) != U(0):
             request_interrupt(w)
         else:  # it reaches the VMM before the guest's next instruction
             set_word(w, W.DEADLINE, word(w, W.CLOCK))
@@ -173,6 +190,8 @@ def resume(w):
 @inner
 def handle(w, number):
     set_word(w, W.VMX_REASON, NO_EXIT)
+    if word(w, W.MODE) == U(W.Mode.VMX_NON_ROOT):
+        set_field(w, INFO, U(0))  # valid only at exits of events
     if number < U(0x100):
         software_interrupt(w, number)
     else:

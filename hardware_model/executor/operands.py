@@ -51,6 +51,13 @@ def opcode_offset(w):
 
 
 @inner
+def last_opcode(w):
+    """The second byte of a two-byte opcode."""
+    i, _, _ = opcode_offset(w)
+    return code_byte(w, i + 1)
+
+
+@inner
 def modrm_registers(w):
     """(reg, rm) of a two-byte-opcode instruction with register operands, REX extended."""
     i, rex, _ = opcode_offset(w)

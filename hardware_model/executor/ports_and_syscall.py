@@ -44,6 +44,15 @@ def supervisor_byte(w, va):
 
 
 @inner
+def readable(w, va):
+    """Whether memory is mapped at linear address `va`."""
+    mmu = mmu_state(w)
+    load_registers(w, mmu)
+    status, physical = probe.probe(ram_words(w), mmu, va)
+    return status == Status.OK and physical < word(w, W.RAM_BYTES)
+
+
+@inner
 def port_allowed(w, port, size):
     """IOPL and the TSS I/O permission bitmap (SDM vol. 1, 19.5)."""
     env = word(w, W.ENV)

@@ -140,15 +140,23 @@ def request_interrupt(w):
 
 
 @inner
+def stop_engine(w):
+    """Have the engine return. It would take a virtual interrupt that can be taken first, for ever."""
+    at = word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST)
+    store32(at, load32(at) & ~U(L.INTERRUPT_VIRQ))
+    call_p(word(w, W.F_STOP), word(w, W.UC))
+
+
+@inner
 def due_event(w, pc):
     """Run platform events due at the current time; leave the block when one wants the processor's attention."""
     call_event(word(w, W.F_EVENT), U(W.Event.TICK))
     if word(w, W.STOP) != U(0):
-        call_p(word(w, W.F_STOP), word(w, W.UC))
+        stop_engine(w)
         leave_block(w, pc)
     if word(w, W.IRQ_LINE) == U(0):
         return
-    if word(w, W.MODE) == U(W.Mode.BARE):
+    if word(w, W.OWN_INTERRUPTS) != U(0):
         request_interrupt(w)
         leave_block(w, pc)
     store64(word(w, W.ENV) + U(L.ENV_EIP), pc)
@@ -216,7 +224,7 @@ def attend(w, tb, slot, pc, n):
 def give_up(w, pc, reason):
     """Stop the engine before the block at `pc`. Does not return to the caller."""
     set_word(w, W.STOP, U(reason))
-    call_p(word(w, W.F_STOP), word(w, W.UC))
+    stop_engine(w)
     leave_block(w, pc)
 
 

@@ -25,7 +25,7 @@ SECONDARY = WORD_INDEX[Field.SECONDARY_CONTROLS]
 PIN_BASED = WORD_INDEX[Field.PIN_BASED_CONTROLS]
 _REASON = WORD_INDEX[Field.EXIT_REASON]
 _QUALIFICATION = WORD_INDEX[Field.EXIT_QUALIFICATION]
-_INFO = WORD_INDEX[Field.EXIT_INTERRUPTION_INFO]
+INFO = WORD_INDEX[Field.EXIT_INTERRUPTION_INFO]
 _ERROR = WORD_INDEX[Field.EXIT_INTERRUPTION_ERROR_CODE]
 _IDT_INFO = WORD_INDEX[Field.IDT_VECTORING_INFO]
 _IDT_ERROR = WORD_INDEX[Field.IDT_VECTORING_ERROR_CODE]
@@ -105,8 +105,8 @@ def vm_exit(w, reason):
     set_field(w, _REASON, reason)
     set_field(w, _QUALIFICATION, word(w, W.EVENT_QUALIFICATION))
     set_field(w, _LENGTH, word(w, W.INSTRUCTION_LENGTH))
+    set_field(w, _LINEAR, word(w, W.EVENT_LINEAR))
     if reason == EPT_VIOLATION or reason == EPT_MISCONFIGURATION:
-        set_field(w, _LINEAR, word(w, W.EVENT_LINEAR))
         set_field(w, _PHYSICAL, word(w, W.EVENT_PHYSICAL))
     save_vectoring(w)
     count(w, _EXITS, 1)
@@ -121,7 +121,7 @@ def vm_exit(w, reason):
 @inner
 def exit_by_event(w, info, error, qualification):
     """Reason 0, exception or NMI, with its interruption information."""
-    set_field(w, _INFO, info)
+    set_field(w, INFO, info)
     set_field(w, _ERROR, error)
     return qualified(w, U(0), qualification)
 

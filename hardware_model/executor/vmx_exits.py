@@ -8,12 +8,13 @@ from hardware_model import counters
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import load32
-from hardware_model.executor.operands import code_byte, memory_address
+from hardware_model.executor.intrinsics import call_event, load32, load64
+from hardware_model.executor.operands import memory_address
 from hardware_model.executor.profile import request_interrupt
 from hardware_model.executor.state import U, count, set_word, word
 from hardware_model.executor.vmx_exit import (
     COMPLETED,
+    INFO,
     NO_EXIT,
     PIN_BASED,
     exit_by_event,
@@ -21,7 +22,9 @@ from hardware_model.executor.vmx_exit import (
     primary,
     qualified,
     secondary,
+    set_field,
 )
+from hardware_model.executor.vmx_instructions import vmx_instruction
 from hardware_model.executor.vmx_registers import (
     cr_read,
     cr_write,
@@ -31,7 +34,7 @@ from hardware_model.executor.vmx_registers import (
 )
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
-from hardware_model.vmx.controls import PinBased, Primary, Secondary
+from hardware_model.vmx.controls import Exit, PinBased, Primary, Secondary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.layout import WORD_INDEX
@@ -40,13 +43,15 @@ I = W.Intercept
 _BITMAP = WORD_INDEX[Field.EXCEPTION_BITMAP]
 _PFEC_MASK = WORD_INDEX[Field.PAGE_FAULT_ERROR_CODE_MASK]
 _PFEC_MATCH = WORD_INDEX[Field.PAGE_FAULT_ERROR_CODE_MATCH]
+EXIT_CONTROLS = WORD_INDEX[Field.EXIT_CONTROLS]
 _EXTERNAL = U(PinBased.EXTERNAL_INTERRUPT_EXITING)
+_ACKNOWLEDGE = U(Exit.ACKNOWLEDGE_INTERRUPT)
 _HLT, _INVLPG = U(Primary.HLT_EXITING), U(Primary.INVLPG_EXITING)
 _RDPMC, _RDTSC = U(Primary.RDPMC_EXITING), U(Primary.RDTSC_EXITING)
 _PAUSE, _MOV_DR = U(Primary.PAUSE_EXITING), U(Primary.MOV_DR_EXITING)
 _RDTSCP, _WBINVD = U(Secondary.ENABLE_RDTSCP), U(Secondary.WBINVD_EXITING)
-_VMCALL, _VMLAUNCH, _VMRESUME, _VMXOFF = 0xC1, 0xC2, 0xC3, 0xC4
-INVALID_OPCODE = U(6)
+INVALID_OPCODE, DEBUG = U(6), U(1)
+DEBUG_CAUSES = U(0x600F)  # bits of DR6 and of the qualification: B0 to B3, BD, BS
 _KEPT = counters.index("vmx.exception_kept")
 R = Reason
 
@@ -59,35 +64,13 @@ def selected(w, vector, error):
 
 
 @inner
-def vmx_instruction(w):
-    """Exit reason of the VMX instruction at hand, 0 if #UD was raised by another one."""
-    if code_byte(w, 0) != U(0x0F):
-        return U(0)
-    second, third = code_byte(w, 1), code_byte(w, 2)
-    if second == U(0x01):
-        if third == U(_VMCALL):
-            return U(R.VMCALL)
-        if third == U(_VMLAUNCH):
-            return U(R.VMLAUNCH)
-        if third == U(_VMRESUME):
-            return U(R.VMRESUME)
-        if third == U(_VMXOFF):
-            return U(R.VMXOFF)
-    elif second == U(0x78):
-        return U(R.VMREAD)
-    elif second == U(0x79):
-        return U(R.VMWRITE)
-    return U(0)
-
-
-@inner
 def exception(w, vector):
     """An exception raised in the guest."""
     error = load32(word(w, W.ENV) + U(L.ENV_ERROR_CODE)) if D.has_error_code(vector) else U(0)
     if vector == INVALID_OPCODE:
         reason = vmx_instruction(w)
         if reason != U(0):
-            return qualified(w, reason, U(0))
+            return reason
     if not selected(w, vector, error):
         count(w, _KEPT, 1)
         return double_fault(w, vector)
@@ -95,6 +78,8 @@ def exception(w, vector):
     if D.has_error_code(vector):
         info |= D.ERROR_VALID
     qualification = word(w, W.FAULT_ADDRESS) if vector == D.PAGE_FAULT else U(0)
+    if vector == DEBUG:
+        qualification = load64(word(w, W.ENV) + U(L.ENV_DR + 48)) & DEBUG_CAUSES
     return exit_by_event(w, info, error, qualification)
 
 
@@ -106,6 +91,7 @@ def double_fault(w, vector):
         set_word(w, W.VECTORING, U(0))
         return qualified(w, U(R.TRIPLE_FAULT), U(0))
     if after == D.DOUBLE_FAULT and vector != D.DOUBLE_FAULT and selected(w, after, U(0)):
+        set_word(w, W.VECTORING, U(0))  # no exit of a double fault is one during delivery (27.2.4)
         info = D.VALID | D.ERROR_VALID | (D.TYPE_EXCEPTION << U(8)) | after
         return exit_by_event(w, info, U(0), U(0))
     return NO_EXIT
@@ -122,6 +108,9 @@ def breakpoint_in_vmx(w, vector):
 @inner
 def physical_interrupt(w):
     if (field(w, PIN_BASED) & _EXTERNAL) != U(0):
+        if (field(w, EXIT_CONTROLS) & _ACKNOWLEDGE) != U(0):
+            vector = call_event(word(w, W.F_EVENT), U(W.Event.ACKNOWLEDGE))
+            set_field(w, INFO, D.VALID | vector)
         return qualified(w, U(R.EXTERNAL_INTERRUPT), U(0))
     request_interrupt(w)
     return COMPLETED

@@ -10,8 +10,14 @@ from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import load64, store8
 from hardware_model.executor.memory_access import ram_words
-from hardware_model.executor.operands import code_byte, modrm_registers, opcode_offset
-from hardware_model.executor.state import U, count, word
+from hardware_model.executor.operands import (
+    code_byte,
+    memory_address,
+    modrm_registers,
+    opcode_offset,
+)
+from hardware_model.executor.ports_and_syscall import readable, supervisor_byte
+from hardware_model.executor.state import U, count, set_word, word
 from hardware_model.executor.vmx_exit import COMPLETED, NO_EXIT, field, primary, qualified
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
@@ -72,10 +78,20 @@ def cr_write(w, number):
 
 @inner
 def _lmsw(w):
-    _, gpr = modrm_registers(w)
-    source = gpr_value(w, gpr) & U(0xFFFF)
+    at, _, _ = opcode_offset(w)
+    memory = (code_byte(w, at + 2) >> U(6)) != U(3)
+    if memory:
+        address = memory_address(w, 2)
+        if not readable(w, address) or not readable(w, address + U(1)):
+            return NO_EXIT  # the fault comes first
+        source = supervisor_byte(w, address) | (supervisor_byte(w, address + U(1)) << U(8))
+        set_word(w, W.EVENT_LINEAR, address)
+    else:
+        _, gpr = modrm_registers(w)
+        source = gpr_value(w, gpr) & U(0xFFFF)
     if bitmaps.lmsw_exits(source, field(w, _CR0_MASK), field(w, _CR0_SHADOW)):
-        return qualified(w, CR_ACCESS, (U(LMSW) << U(4)) | (source << U(16)))
+        kind = (U(LMSW) << U(4)) | (U(1 << 6) if memory else U(0))
+        return qualified(w, CR_ACCESS, kind | (source << U(16)))
     return NO_EXIT
 
 
@@ -164,8 +180,21 @@ def port_access(w):
         qualification |= U(8)
     if opcode >= U(0x6C) and opcode <= U(0x6F):
         qualification |= U(16)
+        set_word(w, W.EVENT_LINEAR, _string_address(w, opcode))
         if code_byte(w, 0) == U(0xF3) or code_byte(w, 0) == U(0xF2):
             qualification |= U(32)
     elif opcode >= U(0xE4) and opcode <= U(0xE7):
         qualification |= U(64)
     return qualified(w, IO, qualification)
+
+
+@inner
+def _string_address(w, opcode):
+    """Linear address of the memory operand of INS or OUTS."""
+    opcode_at, _, base = opcode_offset(w)
+    reads_memory = opcode >= U(0x6E)
+    address = gpr_value(w, U(6) if reads_memory else U(7))
+    for i in range(opcode_at):
+        if code_byte(w, i) == U(0x67):
+            address &= U(0xFFFFFFFF)
+    return address + base if reads_memory else address

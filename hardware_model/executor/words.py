@@ -93,7 +93,8 @@ WORDS = 512
     PENDING_CLASS,  # priority class of the interrupt controller's best request, 0 when none
     NOT_CANONICAL,  # 1: the #GP being raised is due to a non-canonical data address
     TSC_ADJUST,  # what a write of the time-stamp counter added to it
-) = range(80, 100)
+    OWN_INTERRUPTS,  # 1: external interrupts go through the guest's own IDT
+) = range(80, 101)
 
 # Arguments of the last event handed to Python.
 (
@@ -107,7 +108,7 @@ WORDS = 512
     EVENT_VALUE,
     EVENT_WRITE,
     EVENT_RESULT,
-) = range(100, 110)
+) = range(101, 111)
 
 # 1 + the vector whose INT n a deprivileged guest takes through IDTR; 0: every INT n enters the VMM.
 DIRECT_GATE = 110

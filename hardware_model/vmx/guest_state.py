@@ -29,6 +29,14 @@ def access_rights(segment: Segment, *, system: bool) -> int:
     return rights | (UNUSABLE if unusable else 0)
 
 
+def interruptibility(registers: Registers) -> int:
+    """The shadow of STI or MOV SS. The engine has one flag for both; only MOV SS casts one with IF = 0."""
+    if not registers.sti_shadow:
+        return 0
+    shadow = Interruptibility.BLOCKING_BY_STI
+    return int(shadow if registers.interrupts_enabled else Interruptibility.BLOCKING_BY_MOV_SS)
+
+
 def _set_rip(engine: Engine, value: int) -> None:
     engine.registers.rip = value
 
@@ -59,7 +67,7 @@ GETTERS: dict[int, Getter] = {
     Field.GUEST_CR4: lambda r: r.cr(4),
     Field.GUEST_DR7: lambda r: r.dr(7),
     Field.GUEST_IA32_EFER: lambda r: r.efer,
-    Field.GUEST_INTERRUPTIBILITY_STATE: lambda r: int(r.sti_shadow),
+    Field.GUEST_INTERRUPTIBILITY_STATE: interruptibility,
     Field.GUEST_GDTR_BASE: lambda r: r.table("gdtr")[0],
     Field.GUEST_GDTR_LIMIT: lambda r: r.table("gdtr")[1],
     Field.GUEST_IDTR_BASE: lambda r: r.table("idtr")[0],

@@ -17,7 +17,7 @@ from hardware_model.mmu import invalidation
 from hardware_model.mmu.state import Word
 from hardware_model.vmx.bitmaps import cr_written
 from hardware_model.vmx.capabilities import capabilities_of
-from hardware_model.vmx.controls import Primary, Secondary
+from hardware_model.vmx.controls import PinBased, Primary, Secondary
 from hardware_model.vmx.entry_checks import EntryChecker, EntryFailure
 from hardware_model.vmx.exit_reasons import EXIT_REASONS
 from hardware_model.vmx.feature_levels import FeatureLevel
@@ -168,6 +168,8 @@ class Vmx:
         self._words[W.TSC_OFFSET] = (
             load(Field.TSC_OFFSET) if primary & Primary.USE_TSC_OFFSETTING else 0
         )
+        pins = load(Field.PIN_BASED_CONTROLS)
+        self._words[W.OWN_INTERRUPTS] = not pins & PinBased.EXTERNAL_INTERRUPT_EXITING
         self._set_intercepts(primary, secondary)
         self._changed = False
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,8 @@ from hardware_model.vmx.controls import Entry, Exit, PinBased, Primary, Secondar
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.vmcs import Vmcs
+from tests.hardware_model.vmx.running_guest import VmxGuest, launchable
+from tests.small_guest import SmallGuest
 
 _PAT = 0x0007_0406_0007_0406
 _EFER = 0xD01
@@ -94,3 +98,15 @@ def _valid(level: FeatureLevel) -> Vmcs:
 def valid_vmcs() -> Callable[[FeatureLevel], Vmcs]:
     """Makes a VMCS for a 64-bit guest under a 64-bit VMM that passes all checks."""
     return _valid
+
+
+@pytest.fixture
+def vmx_guest() -> Callable[..., VmxGuest]:
+    """Runs guests: `vmx_guest(text, level=..., primary=..., ..., **SmallGuest's arguments)`; see `launchable`."""
+    own = {name for name in inspect.signature(launchable).parameters if name != "guest"}
+
+    def run(text: str, **options: Any) -> VmxGuest:
+        mine = {name: options.pop(name) for name in own & options.keys()}
+        return launchable(SmallGuest(text, **options), **mine).run()
+
+    return run
