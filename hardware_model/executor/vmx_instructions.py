@@ -13,7 +13,7 @@ from hardware_model.executor.operands import code_byte, opcode_offset
 from hardware_model.executor.ports_and_syscall import supervisor_byte
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.native import inner
-from hardware_model.vmx.exit_reasons import Reason as R
+from hardware_model.vmx.exit_reasons import Reason
 
 LONGEST = 15
 NONE = U(0)
@@ -44,12 +44,12 @@ def _registers_only(second, third):
     if second != U(0x01):
         return NONE
     if third == _VMCALL:
-        return U(R.VMCALL)
+        return U(Reason.VMCALL)
     if third == _VMLAUNCH:
-        return U(R.VMLAUNCH)
+        return U(Reason.VMLAUNCH)
     if third == _VMRESUME:
-        return U(R.VMRESUME)
-    return U(R.VMXOFF) if third == _VMXOFF else NONE
+        return U(Reason.VMRESUME)
+    return U(Reason.VMXOFF) if third == _VMXOFF else NONE
 
 
 @inner
@@ -59,10 +59,10 @@ def _pointers(w, opcode, modrm):
     if (modrm >> U(6)) == U(3) or extension < U(6):
         return NONE
     if extension == U(7):
-        return U(R.VMPTRST)
+        return U(Reason.VMPTRST)
     if _has_prefix(w, opcode, _REPEAT):
-        return U(R.VMXON)
-    return U(R.VMCLEAR) if _has_prefix(w, opcode, _OPERAND_SIZE) else U(R.VMPTRLD)
+        return U(Reason.VMXON)
+    return U(Reason.VMCLEAR) if _has_prefix(w, opcode, _OPERAND_SIZE) else U(Reason.VMPTRLD)
 
 
 @inner
@@ -79,7 +79,7 @@ def _displacement(w, at, size):
 
 @inner
 def _note_operand(w, at):
-    """Set the instruction's length, and the qualification: the displacement of the ModRM operand at code offset `at`."""
+    """Set the length, and the qualification: the displacement of the ModRM operand at code offset `at`."""
     modrm = code_byte(w, at)
     mod, rm = modrm >> U(6), modrm & U(7)
     at += 1
@@ -121,14 +121,20 @@ def vmx_instruction(w):
     if second == U(0x38):
         if not _has_prefix(w, i, _OPERAND_SIZE) or (code_byte(w, i + 3) >> U(6)) == U(3):
             return NONE
-        reason = U(R.INVEPT) if third == U(0x80) else U(R.INVVPID) if third == U(0x81) else NONE
+        reason = (
+            U(Reason.INVEPT)
+            if third == U(0x80)
+            else U(Reason.INVVPID)
+            if third == U(0x81)
+            else NONE
+        )
         i += 1
     elif second == U(0xC7):
         reason = _pointers(w, i, third)
     elif second == U(0x78):
-        reason = U(R.VMREAD)
+        reason = U(Reason.VMREAD)
     elif second == U(0x79):
-        reason = U(R.VMWRITE)
+        reason = U(Reason.VMWRITE)
     if reason != NONE:
         _note_operand(w, i + 2)
     return reason

@@ -142,7 +142,7 @@ def launchable(
     primary: Primary = Primary(0),  # noqa: B008
     secondary: Secondary = Secondary(0),  # noqa: B008
     pin: PinBased = PinBased(0),  # noqa: B008
-    fields: Mapping[Field, int] = {},  # noqa: B006
+    fields: Mapping[Field, int] = {},
     on_exit: Callable[[VmxGuest, Exit], bool | None] | None = None,
 ) -> VmxGuest:
     """A guest ready for VMLAUNCH under exactly the controls asked for (and those that the level requires)."""

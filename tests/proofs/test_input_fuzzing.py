@@ -1,0 +1,177 @@
+"""Damaged input of every kind: an exit status and one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+import workloads
+from hardware_model import presets
+from tests.proofs.figures import counted
+from trapbench.cli import invoke
+
+SHORT, LONG = 40, 2000
+_PACKAGE = Path(workloads.__file__).parent
+_PRESETS = Path(presets.__file__).parent / "presets"
+WORDS = (
+    "run", "show", "diff", "list", "validate", "claims", "crossover", "plot", "advise", "disasm", "--technique", "--workload",
+    "--io", "--size", "--geometry", "--set", "--budget", "--jobs", "--out", "--json", "--preset", "--by", "--vary", "--between",
+    "native", "hvm-ept", "bt", "nano/syscall", "compute/sieve", "small", "huge", "nehalem", "emulated", "", "=", "a=b", "ü",
+    "-1", "0", "1e9", "99999999999999999999", "../..", "/dev/null", "/proc/self/mem", "nowhere", "*", "vmx.*", "--", "-", "--help",
+)  # fmt: skip
+SLOW = {"run", "disasm", "validate"}
+
+
+def verdict(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit status and what stood on standard error, after the checks that hold for any input."""
+    status = invoke(arguments)
+    printed = capsys.readouterr()
+    assert status in (0, 1, 2), arguments
+    assert "Traceback" not in printed.err, arguments
+    if status == 2:
+        assert printed.err.count("\n") == 1, (arguments, printed.err)
+    return status, printed.err
+
+
+def damaged(content: bytes, chance: random.Random) -> bytes:
+    """Content with one kind of damage."""
+    kind = chance.randrange(6)
+    at, length = chance.randrange(len(content) + 1), chance.randrange(1, 40)
+    if kind == 0:
+        return content[:at]
+    if kind == 1:
+        return content[:at] + chance.randbytes(length) + content[at + length :]
+    if kind == 2:
+        return content[:at] + content[at + length :]
+    if kind == 3:
+        return content[:at] + content[at : at + length] * 3 + content[at + length :]
+    if kind == 4:
+        lines = content.splitlines(keepends=True)
+        chance.shuffle(lines)
+        return b"".join(lines[: len(lines) // 2])
+    return chance.randbytes(at)
+
+
+def command_lines(seeds: range, capsys: pytest.CaptureFixture[str]) -> None:
+    """Random words; commands that would run cells get a technique that does not exist."""
+    for seed in seeds:
+        chance = random.Random(seed)
+        words = [
+            chance.choice(WORDS[: 10 if chance.random() < 0.7 else None]),
+            *chance.choices(WORDS, k=chance.randrange(6)),
+        ]
+        if SLOW & set(words):
+            words += ["--technique", "nothing"]
+        verdict(words, capsys)
+        counted("input fuzzing: command lines")
+
+
+def sources(seeds: range, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Damaged workload files, run natively with a small budget."""
+    files = sorted(_PACKAGE.glob("*/*.asm"))
+    for seed in seeds:
+        chance = random.Random(seed)
+        original = chance.choice([f for f in files if f.parent.name != "kernel_source"])
+        broken = folder / "broken.asm"
+        broken.write_bytes(damaged(original.read_bytes(), chance))
+        out = folder / f"out-{seed}"
+        options = ["--technique=native", "--budget=300000", "--jobs=1", f"--out={out}"]
+        verdict(["run", f"--workload={broken}", *options], capsys)
+        counted("input fuzzing: workload sources")
+
+
+def preset_files(seeds: range, folder: Path) -> None:
+    """Damaged presets are refused with one sentence that names the file, or are presets."""
+    for seed in seeds:
+        chance = random.Random(seed)
+        original = chance.choice(sorted(_PRESETS.glob("*.toml")))
+        broken = folder / "broken.toml"
+        broken.write_bytes(damaged(original.read_bytes(), chance))
+        try:
+            presets.load(str(broken))
+        except presets.PresetError as error:
+            assert "\n" not in str(error)
+            assert "broken.toml" in str(error)
+        counted("input fuzzing: presets")
+
+
+def result_folders(
+    seeds: range, good: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One damaged, missing or foreign file in a result folder; every command that reads folders."""
+    for seed in seeds:
+        chance = random.Random(seed)
+        copy = folder / f"copy-{seed}"
+        shutil.copytree(good, copy)
+        victim = chance.choice([path for path in sorted(copy.rglob("*")) if path.is_file()])
+        if chance.random() < 0.2:
+            other = chance.choice([path for path in sorted(good.rglob("*")) if path.is_file()])
+            victim.write_bytes(other.read_bytes())
+        else:
+            victim.write_bytes(damaged(victim.read_bytes(), chance))
+        command = chance.choice(
+            (
+                ["show"],
+                ["diff", str(good)],
+                ["claims"],
+                ["crossover", "--vary", "vmx.*"],
+                ["validate"],
+                ["advise"],
+            )
+        )
+        verdict(
+            [
+                command[0],
+                *command[1:2] * (command[0] == "diff"),
+                str(copy),
+                *command[1:] * (command[0] != "diff"),
+            ],
+            capsys,
+        )
+        shutil.rmtree(copy)
+        counted("input fuzzing: result folders")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small result folder."""
+    out = tmp_path_factory.mktemp("good") / "run"
+    cells = ["--workload=nano/syscall", "--technique=native", "--technique=hvm-ept"]
+    assert invoke(["run", *cells, "--jobs=1", f"--out={out}"]) == 0
+    return out
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_random_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    command_lines(range(10 * SHORT), capsys)
+
+
+def test_damaged_workload_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sources(range(SHORT // 4), tmp_path, capsys)
+
+
+def test_damaged_presets(tmp_path: Path) -> None:
+    preset_files(range(2 * SHORT), tmp_path)
+
+
+def test_damaged_result_folders(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result_folders(range(2 * SHORT), good, tmp_path, capsys)
+
+
+@pytest.mark.soak
+def test_thousands_of_damaged_inputs(
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command_lines(range(10_000, 10_000 + 5 * LONG), capsys)
+    sources(range(10_000, 10_000 + LONG // 4), tmp_path, capsys)
+    preset_files(range(10_000, 10_000 + LONG), tmp_path)
+    result_folders(range(10_000, 10_000 + LONG), good, tmp_path, capsys)
