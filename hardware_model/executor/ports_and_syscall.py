@@ -19,14 +19,24 @@ from hardware_model.executor.intrinsics import (
     store32,
     store64,
 )
-from hardware_model.executor.memory_access import load_registers, mmu_state, ram_words
+from hardware_model.executor.memory_access import (
+    counter_words,
+    exit_from_access,
+    flush_evicted,
+    load_registers,
+    mmu_state,
+    ram_words,
+)
 from hardware_model.executor.state import U, count, set_word, word
-from hardware_model.mmu import probe
+from hardware_model.mmu import access, probe
 from hardware_model.mmu.state import Status
+from hardware_model.mmu.state import Word as M
 from hardware_model.native import callback, inner
 
 GENERAL_PROTECTION = U(13)
 INVALID_OPCODE = U(6)
+PAGE_FAULT = U(14)
+READ = 0
 CODE64_RING0 = U(0x00AF9B00)
 DATA_RING0 = U(0x00CF9300)
 _SYSCALL = counters.index("syscall")
@@ -53,6 +63,29 @@ def readable(w, va):
 
 
 @inner
+def reach_task_state(w, va):
+    """The processor's read of the TSS at `va` takes the fault or VM exit that stands in its way. Does not return then."""
+    mmu = mmu_state(w)
+    load_registers(w, mmu)
+    status = access.translate(ram_words(w), mmu, counter_words(w), va, READ, False, True)
+    flush_evicted(w, mmu)
+    if status == Status.PAGE_FAULT:
+        set_word(w, W.FAULT_ADDRESS, va)
+        env = word(w, W.ENV)
+        call_piip(word(w, W.F_RAISE_EXCEPTION), env, PAGE_FAULT, mmu[M.OUT_ERROR], U(0))
+    elif status == Status.EPT_VIOLATION:
+        exit_from_access(w, mmu, U(W.Intercept.EPT_VIOLATION), va, READ, U(0))
+
+
+@inner
+def task_state_byte(w, va):
+    """A byte of the TSS."""
+    if not readable(w, va):
+        reach_task_state(w, va)
+    return supervisor_byte(w, va)
+
+
+@inner
 def port_allowed(w, port, size):
     """IOPL and the TSS I/O permission bitmap (SDM vol. 1, 19.5)."""
     env = word(w, W.ENV)
@@ -63,11 +96,11 @@ def port_allowed(w, port, size):
     limit = load32(env + U(L.ENV_TR + 16))
     if limit < U(0x67):
         return False
-    bitmap = supervisor_byte(w, base + U(102)) | (supervisor_byte(w, base + U(103)) << U(8))
+    bitmap = task_state_byte(w, base + U(102)) | (task_state_byte(w, base + U(103)) << U(8))
     first = bitmap + (port >> U(3))
     if first + U(1) > limit:
         return False
-    bits = supervisor_byte(w, base + first) | (supervisor_byte(w, base + first + U(1)) << U(8))
+    bits = task_state_byte(w, base + first) | (task_state_byte(w, base + first + U(1)) << U(8))
     mask = ((U(1) << size) - U(1)) << (port & U(7))
     return (bits & mask) == U(0)
 

@@ -101,7 +101,8 @@ class VmxGuest:
 
     def run(self, budget: int = 100_000) -> VmxGuest:
         """Launch, and run to the end."""
-        self.end = self.vmx.launch(self.handle, budget)
+        self.vmx.launch(self.handle)
+        self.end = self.vmx.run(budget)
         return self
 
     @property
