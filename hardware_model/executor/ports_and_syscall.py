@@ -64,7 +64,7 @@ def readable(w, va):
 
 @inner
 def reach_task_state(w, va):
-    """The processor's read of the TSS at `va` takes the fault or VM exit that stands in its way. Does not return then."""
+    """The processor reads the TSS at `va`: the fault or VM exit that stands in the way. Does not return then."""
     mmu = mmu_state(w)
     load_registers(w, mmu)
     status = access.translate(ram_words(w), mmu, counter_words(w), va, READ, False, True)
