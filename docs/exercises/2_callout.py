@@ -1,20 +1,21 @@
-"""Exercise 2: the guest's kernel executes SMSW, which does not trap at CPL 1 and would show the VMM's CR0.
+"""Exercise 2: the guest's kernel executes LSL, which does not trap at CPL 1 and would look into the VMM's tables.
 
-The translator puts a callout in its place; fill in what the callout does. SMSW stores CR0: to memory its low 16
-bits, to a register as many bits as the register has (SDM vol. 2, SMSW).
+The translator puts a callout in its place; fill in what the callout does once the descriptor is found. LSL loads the
+segment's limit in bytes, 32 bits wide, into its register and sets ZF; if the selector names nothing that the guest's
+kernel may see, it clears ZF and loads nothing (SDM vol. 2, LSL).
 
-You need: `vmm.cpu.cr(0)`, the guest's own CR0; `instruction`, decoded by iced-x86; `read_gpr` and `write_gpr` of
-`hardware_model.cpu.device_access`; `write_operand` of `techniques.binary_translation.emulation`;
-and `vmm.complete(instruction)`, which lets the guest go on behind it.
+You need: `found`, the descriptor as the guest has it (`found.limit`), or None; `put(vmm, instruction, value)`, which
+stores to the destination; and `answer(vmm, instruction, zero=...)`, which sets ZF and lets the guest go on.
 """
 
 from __future__ import annotations
 
 from iced_x86 import Instruction
 
+from techniques.deprivileged.segmentation import Descriptor
 from techniques.deprivileged.vmm import DeprivilegingVmm
 
 
-def emulate_smsw(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-    """The guest's kernel is at a SMSW."""
+def load_limit(vmm: DeprivilegingVmm, instruction: Instruction, found: Descriptor | None) -> None:
+    """The guest's kernel is at a LSL."""
     raise NotImplementedError("fill me in")

@@ -12,7 +12,7 @@ from iced_x86 import Mnemonic
 import workloads
 from hardware_model.vmx.exit_reasons import Reason
 from techniques import run_guest
-from techniques.binary_translation.emulation import EMULATIONS
+from techniques.binary_translation import emulation
 from techniques.hvm import exit_handlers
 from techniques.paravirtual.processor_hypercalls import ProcessorHypercalls
 from techniques.shadow.policies import POLICIES
@@ -50,7 +50,13 @@ def test_exit_handler(monkeypatch):
 
 
 def test_callout(monkeypatch):
-    monkeypatch.setitem(EMULATIONS, Mnemonic.SMSW, solution("2_callout").emulate_smsw)
+    load_limit = solution("2_callout").load_limit
+
+    def lsl(vmm, instruction):
+        selector = emulation._selector(vmm, instruction, 1)
+        load_limit(vmm, instruction, emulation._visible(vmm, selector, emulation._LSL_SYSTEM))
+
+    monkeypatch.setitem(emulation.EMULATIONS, Mnemonic.LSL, lsl)
     counters_if_as_native("bt", "sensitive/probe")
 
 

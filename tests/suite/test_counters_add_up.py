@@ -32,11 +32,16 @@ def test_exits_by_reason_make_all_exits(run, workload):
         assert (counters.get("exits", 0) > 0) == (technique != "native")
 
 
+#: Exits of #UD: RDTSCP, which first-generation VT-x cannot let through, at each place where the probe has it.
+UNDEFINED_OPCODES = {"sensitive/probe": 5}
+
+
 def test_hidden_true_traced_and_device_faults_make_all_page_fault_exits(run, workload, policy):
     counters = run("hvm-shadow", workload, policy).counters_total
     kinds = ("mmu.pf_fixed", "mmu.pf_guest", "mmu.pf_write_protect", "mmu.pf_mmio")
     faults = sum(counters.get(kind, 0) for kind in kinds)
-    assert faults == counters["mmu.pf_total"] == counters["exit.exception_nmi"]
+    assert faults == counters["mmu.pf_total"]
+    assert counters["exit.exception_nmi"] - faults == UNDEFINED_OPCODES.get(workload, 0)
 
 
 def test_under_ept_page_tables_and_page_faults_cause_no_exits(run, workload):

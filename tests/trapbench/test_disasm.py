@@ -56,7 +56,7 @@ def test_the_hot_list_names_the_symbol(capsys: pytest.CaptureFixture[str]) -> No
         (["nano/out", "--technique", "bt"], "nano/out"),
         (["nano/in", "--technique", "bt", "--set", "bt.x=1"], "unknown knob"),
         (["nano/in", "--technique", "bt", "--size", "tiny"], "unknown size"),
-        (["nano/in", "--technique", "pv"], "porting removes"),
+        (["exit/lgdt", "--technique", "pv"], "porting removes"),
     ],
 )
 def test_mistakes_are_answered_with_a_sentence(

@@ -1,20 +1,17 @@
-"""Answer 2: SMSW."""
+"""Answer 2: LSL."""
 
 from __future__ import annotations
 
-from iced_x86 import Instruction, OpKind, RegisterExt
+from iced_x86 import Instruction
 
-from hardware_model.cpu.device_access import write_gpr
-from techniques.binary_translation.emulation import write_operand
+from techniques.binary_translation.emulation import _answer as answer
+from techniques.binary_translation.emulation import _put as put
+from techniques.deprivileged.segmentation import Descriptor
 from techniques.deprivileged.vmm import DeprivilegingVmm
 
 
-def emulate_smsw(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-    """The guest's CR0, in the width of the operand."""
-    value = vmm.cpu.cr(0)
-    if instruction.op0_kind == OpKind.REGISTER:
-        bits = 8 * RegisterExt.size(instruction.op0_register)
-        write_gpr(vmm.machine.registers, instruction.op0_register, value & (1 << bits) - 1)
-    else:
-        write_operand(vmm, instruction, (value & 0xFFFF).to_bytes(2, "little"))
-    vmm.complete(instruction)
+def load_limit(vmm: DeprivilegingVmm, instruction: Instruction, found: Descriptor | None) -> None:
+    """The limit in bytes, if there is a segment to speak of."""
+    if found is not None:
+        put(vmm, instruction, found.limit & 0xFFFF_FFFF)
+    answer(vmm, instruction, zero=found is not None)

@@ -76,5 +76,5 @@ def test_fork_exit_and_wait() -> None:
         "multicall": 12 * 4,
         "stack_switch": 12 * 2,
         "iret": 12 * 5,
-        "pte": 12 * 35 - 1,
+        "pte": 12 * 37,
     }
