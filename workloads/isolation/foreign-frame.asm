@@ -53,7 +53,7 @@ workload_main:
     mov rdi, WINDOW
     and ebx, PAGE - 1
     add rdi, rbx
-    mov rax, 0xa5a5a5a5a5a5a5a5
+    mov rax, 0xf4f4f4f4f4f4f4f4     # HLT: a victim that runs into it stops
     mov rcx, r12
     shr ecx, 3
 .next:
