@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_every_workload_ends_well_natively(run, workload):
     outcome = run("native", workload)
@@ -22,6 +24,8 @@ def test_shadow_paging_leaves_memory_registers_and_console_as_native_does(run, w
 
 
 def test_the_same_instructions_retire_under_every_technique(run, workload):
+    if workload.startswith("isolation/foreign-frame"):
+        pytest.skip("natively there is no other guest's frame, so that the attack is not tried")
     native = run("native", workload)
     for technique in ("hvm-ept", "hvm-shadow"):
         assert run(technique, workload).instructions == native.instructions
