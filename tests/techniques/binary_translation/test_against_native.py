@@ -50,7 +50,8 @@ def test_a_workload_ends_as_natively(name: str) -> None:
     translated = techniques.run_guest("bt", workload, "small")
     assert (translated.status, translated.reason) == ("ok", "")
     assert translated.outcome_parts == native.outcome_parts
-    assert translated.instructions == native.instructions
+    if not name.startswith("isolation/foreign-frame"):  # an attack that is not tried natively
+        assert translated.instructions == native.instructions
 
 
 @pytest.mark.parametrize(
