@@ -14,6 +14,7 @@ from hardware_model.mmu.geometry import TlbGeometry
 from techniques import io_models, runner
 from techniques.knobs import Value, resolve
 from techniques.registry import find
+from techniques.registry import knobs as declared_knobs
 from techniques.several.beside import Neighbour
 from techniques.several.round_robin import Plan, RoundRobin
 from techniques.several.virtual_machine import VirtualMachine
@@ -61,7 +62,7 @@ def plan(
     kind = find(technique)
     kind.check(workload, size)
     io_models.check(kind, workload, io)
-    chosen = resolve(technique, kind.knobs, settings)
+    chosen = resolve(technique, tuple(declared_knobs(technique).values()), settings)
     image = runner.guest_image(workload, size, ported=kind.ported, ring1=kind.ring1(chosen))
     units = budget or workload.budget or runner.DEFAULT_BUDGET
     return Plan(kind, image, chosen, units, io)
