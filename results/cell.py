@@ -11,6 +11,8 @@ KnobValue = str | int | bool
 
 NATIVE = "native"
 NATIVE_IO = "emulated"
+NO_CHOICE = (NATIVE, "trap-and-emulate")
+"""Techniques that nobody could choose: no VMM, and one whose guests may misbehave."""
 
 
 def canonical_knobs(knobs: Mapping[str, KnobValue]) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hardware_model.presets import Preset
 from results import costs
-from results.cell import NATIVE
+from results.cell import NATIVE, NO_CHOICE
 from results.costs import Matrix
 from results.cycles import Amounts
 
@@ -51,11 +51,11 @@ def intervals(
 
 
 def winners(amounts: Amounts, preset: Preset, *, samples: int = SAMPLES) -> pd.DataFrame:
-    """The share of samples in which a cell has the fewest cycles among the techniques but native.
+    """The share of samples in which a cell has the fewest cycles among the techniques to choose from.
 
     One row per cell with `probability`; they add up to 1 for each workload and its conditions.
     """
-    cells = amounts.cells[amounts.cells["technique"] != NATIVE]
+    cells = amounts.cells[~amounts.cells["technique"].isin(NO_CHOICE)]
     drawn = costs.totals(amounts.values[cells.index], sample(preset, samples))
     cells = cells.reset_index(drop=True)
     probability = np.zeros(len(cells))

@@ -15,12 +15,11 @@ import numpy as np
 from hardware_model.presets import Preset
 from results import costs, cycles, uncertainty
 from results.advice.activities import BY_NAME, Activity
-from results.cell import NATIVE
+from results.cell import NATIVE, NO_CHOICE
 from results.costs import Matrix
 from results.errors import ResultsError
 from results.run import Run
 
-_EXCLUDED = (NATIVE, "trap-and-emulate")
 _LEVEL = (0.05, 0.95)
 
 
@@ -50,7 +49,7 @@ class Observed:
         self.activities = [BY_NAME[name] for name, rate in rates.items() if rate]
         self.rates = np.array([rates[a.name] for a in self.activities])
         found = self._run.runs["technique"].unique()
-        self.techniques = [str(name) for name in found if name not in _EXCLUDED]
+        self.techniques = [str(name) for name in found if name not in NO_CHOICE]
 
     def extra(self, technique: str) -> Matrix | str:
         """Amounts beyond native per event, with the axes (activities, costs); or why there are none."""

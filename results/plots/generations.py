@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from hardware_model import presets
 from results import cycles
-from results.cell import NATIVE
+from results.cell import NO_CHOICE
 from results.claims.evidence import GENERATIONS
 from results.plots import labels, rows, style
 from results.plots.plot import Plot
@@ -45,7 +45,7 @@ def _on(run: Run, preset: str, place: int) -> pd.DataFrame:
 
 
 def _shown(run: Run) -> list[str]:
-    techniques = set(run.valid()["technique"]) - {NATIVE, "trap-and-emulate"}
+    techniques = set(run.valid()["technique"]) - set(NO_CHOICE)
     return style.in_order(list(techniques))
 
 

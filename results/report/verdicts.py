@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from results import tables
-from results.cell import NATIVE
+from results.cell import NO_CHOICE
 from results.finished import OK, SKIPPED
 from results.plots.style import ratio
 from results.run import Run
@@ -31,7 +31,7 @@ class Verdict:
 def verdicts(run: Run, preset: str) -> list[Verdict]:
     """A verdict for every row of the run's tables, in their order."""
     intervals = tables.labelled(run.intervals(preset))
-    intervals = intervals[intervals["technique"] != NATIVE]
+    intervals = intervals[~intervals["technique"].isin(NO_CHOICE)]
     chances = tables.labelled(run.winners(preset)).set_index(["row", "variant"])["probability"]
     stacks = tables.cycle_stack(run, preset)
     troubles = tables.labelled(run.runs[~run.runs["status"].isin([OK, SKIPPED])])
