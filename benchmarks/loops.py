@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keystone import KS_ARCH_X86, KS_MODE_64, Ks
 
 from hardware_model import boot
+from hardware_model.assembly_numbers import hexadecimal
 from hardware_model.boot import CpuState
 from hardware_model.executor.bare_engine import BareEngine
 from hardware_model.machine import Machine
@@ -36,9 +37,8 @@ class Loop:
             f"mov rsi, {DATA + 0x400000}; xor r8, r8; mov r9, 12345\n"
         )
         assembler = Ks(KS_ARCH_X86, KS_MODE_64)
-        code, _ = assembler.asm(
-            f"{text} jmp top\n .align 64\n top:\n{self.body}\n dec rcx\n jnz top\n hlt", _ENTRY
-        )
+        source = f"{text} jmp top\n .align 64\n top:\n{self.body}\n dec rcx\n jnz top\n hlt"
+        code, _ = assembler.asm(hexadecimal(source), _ENTRY)
         return bytes(code or b"")
 
     def load(self, engine: BareEngine | GuestMemory) -> CpuState:

@@ -24,6 +24,7 @@ import numpy as np
 from keystone import KS_ARCH_X86, KS_MODE_64, Ks
 
 from hardware_model import boot
+from hardware_model.assembly_numbers import hexadecimal
 from hardware_model.descriptors import Gate, code64, data, tss_descriptor
 from hardware_model.mmu.paging import Entry, PageTables
 from hardware_model.task_state import TaskState
@@ -54,7 +55,6 @@ NAMES = {
 }
 BEGIN, FINISH = (f"\n.byte 0x0f,0x1f,0x84,0x00\n.long {n:#x}\n" for n in (0x7B900001, 0x7B900002))
 EXIT = "mov edx, 0xf4\n xor eax, eax\n out dx, eax\n"
-_DECIMAL = re.compile(r"(?<![\w.])\d+(?!\w)")  # the assembler reads all numbers as hexadecimal
 _NAME = re.compile(r"\b([A-Z]+[0-9]?(?:_[A-Z]+)*)\b(?:\s*\+\s*(0x[0-9a-f]+))?")
 _LABEL = re.compile(r"^\s*(\w+:)", re.MULTILINE)
 _SYSRETQ = ".byte 0x48, 0x0f, 0x07"  # the assembler does not know it
@@ -89,7 +89,7 @@ def assemble(text: str, base: int = KERNEL) -> tuple[bytes, dict[str, int]]:
     """Machine code at `base` and the addresses of its labels; `?` lines get labels fault_N and after_N."""
     lines, labels = [], []
     for statement in _LABEL.sub(r"\1\n", text.replace(";", "\n")).splitlines():
-        statement = _DECIMAL.sub(lambda number: hex(int(number[0])), statement.strip())
+        statement = hexadecimal(statement.strip())
         statement = _NAME.sub(_value, statement.replace("sysretq", _SYSRETQ))
         if statement.startswith("?"):
             number = sum(label.startswith("fault_") for label in labels)

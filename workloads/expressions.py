@@ -7,6 +7,8 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 
+from hardware_model.assembly_numbers import hexadecimal
+
 _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -29,7 +31,6 @@ _COMPARISON: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
 }
 _PYTHON = (("&&", " and "), ("||", " or "), ("/", "//"))
 _NAME = re.compile(r"(?<![\w.$\\%'\"])[A-Za-z_]\w*")
-_DECIMAL = re.compile(r"(?<![\w.'])[1-9]\d*\b")
 _BRACKETED = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -102,7 +103,7 @@ def _folded(operand: str, constants: Mapping[str, int]) -> str:
         return match[0] if value is None else f"[{_literal(value)}]"
 
     operand = substitute(_BRACKETED.sub(address, operand), constants)
-    return _DECIMAL.sub(lambda match: hex(int(match[0])), operand)
+    return hexadecimal(operand)
 
 
 def _constant(text: str, constants: Mapping[str, int]) -> int | None:

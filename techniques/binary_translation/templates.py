@@ -14,6 +14,7 @@ from functools import cache
 
 from keystone import KS_ARCH_X86, KS_MODE_64, Ks
 
+from hardware_model.assembly_numbers import hexadecimal
 from techniques.binary_translation.layout import STATE_FIELDS
 
 _FIELD = re.compile(r"\{(\w+)(?:\+(\w+))?(?::(\w+))?\}")
@@ -62,6 +63,7 @@ def template(text: str) -> Template:
         return f"{match[3] or 'qword'} ptr [rip + {_FIELD_MARK + field:#x}]"
 
     source = _FIELD.sub(place, text).replace("#", hex(_WIDE_MARK if wide else _VALUE_MARK))
+    source = hexadecimal(source)
     code = bytes(_assembler().asm(source)[0])
     field_at = code.find(struct.pack("<I", _FIELD_MARK + field)) if "{" in text else -1
     mark = struct.pack("<Q", _WIDE_MARK) if wide else struct.pack("<I", _VALUE_MARK)
