@@ -11,11 +11,11 @@ Guest-physical map at entry:
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hardware_model.executor.registers import Segment
+from hardware_model.executor.registers import Registers, Segment
 
 MAGIC = 0x54_52_41_50_42_4E_43_48  # "TRAPBNCH"
 BOOT_INFORMATION = 0x500
@@ -58,6 +58,25 @@ class CpuState:
     data: Segment = DATA
     gdtr: tuple[int, int] = (GDT, 0x17)
     idtr: tuple[int, int] = (0, 0)
+
+    def load(self, registers: Registers, set_cr: Callable[[int, int], None]) -> None:
+        """Give a processor these registers; `set_cr` loads a control register."""
+        registers.gpr[:] = 0
+        for number, value in self.gpr.items():
+            registers.gpr[number] = value
+        registers.gpr[4] = self.rsp
+        registers.rip, registers.rflags = self.rip, self.rflags
+        for name in ("es", "ss", "ds", "fs", "gs"):
+            registers.set_segment(name, self.data)
+        registers.set_segment("cs", self.code)
+        registers.set_segment("ldtr", NO_LDT)
+        registers.set_segment("tr", BOOT_TSS)
+        registers.set_table("gdtr", *self.gdtr)
+        registers.set_table("idtr", *self.idtr)
+        registers.cpl = self.code.selector & 3
+        registers.efer = self.efer
+        for number, value in ((0, self.cr0), (4, self.cr4), (3, self.cr3)):
+            set_cr(number, value)
 
 
 def load(memory: Memory, ram_bytes: int, image: bytes, parameters: Sequence[int]) -> CpuState:

@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 
 from hardware_model import counters as counter_table
-from hardware_model.boot import BOOT_TSS, NO_LDT, CpuState
+from hardware_model.boot import CpuState
 from hardware_model.cpu.processor import Processor
 from hardware_model.devices.dma_counting import CountedPath
 from hardware_model.executor import self_test
@@ -137,23 +137,7 @@ class Machine:
 
     def load_state(self, state: CpuState) -> None:
         """Give the processor the registers of `state`."""
-        r = self.registers
-        r.gpr[:] = 0
-        for number, value in state.gpr.items():
-            r.gpr[number] = value
-        r.gpr[4] = state.rsp
-        r.rip, r.rflags = state.rip, state.rflags
-        for name in ("es", "ss", "ds", "fs", "gs"):
-            r.set_segment(name, state.data)
-        r.set_segment("cs", state.code)
-        r.set_segment("ldtr", NO_LDT)
-        r.set_segment("tr", BOOT_TSS)
-        r.set_table("gdtr", *state.gdtr)
-        r.set_table("idtr", *state.idtr)
-        r.cpl = state.code.selector & 3
-        r.efer = state.efer
-        for number, value in ((0, state.cr0), (4, state.cr4), (3, state.cr3)):
-            self.engine.set_cr(number, value)
+        state.load(self.registers, self.engine.set_cr)
 
     @property
     def running(self) -> bool:

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from hardware_model.cost_table import COMPONENTS, COSTS, EXCLUDED
+from hardware_model.cost_table import COMPONENTS, COSTS
 from hardware_model.presets import Preset
+from hardware_model.uncosted import EXCLUDED
 
 Matrix = npt.NDArray[np.float64]
 Bound = Literal["value", "low", "high"]

@@ -7,6 +7,7 @@ refused with a sentence that shows the instruction.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 
@@ -27,6 +28,11 @@ _MASK = (1 << 64) - 1
 _DF = 1 << 10
 _SEGMENT_BASES = {Register.FS: "fs", Register.GS: "gs"}
 _RCX, _RSI, _RDI = 1, 6, 7
+
+
+@lru_cache(maxsize=1 << 14)
+def _decoded(code: bytes, rip: int) -> Instruction:
+    return Decoder(64, code, ip=rip).decode()
 
 
 class Emulator:
@@ -55,6 +61,10 @@ class Emulator:
         """Up to 15 code bytes at the guest's RIP, counted as copied."""
         self._counters[_BYTES] += min(15, 0x1000 - (self._registers.rip & 0xFFF))
         return self._code()
+
+    def decode(self) -> Instruction:
+        """The instruction at the guest's RIP."""
+        return _decoded(self.fetch(), self._registers.rip)
 
     def _begin(self, *, known: bool) -> bytes:
         """The code at RIP. A `known` instruction was decoded earlier: nothing is fetched anew."""
@@ -189,7 +199,7 @@ class Emulator:
 
     def string_port(self, access: IoInstruction) -> None:
         """One iteration of INS or OUTS."""
-        instruction = Decoder(64, self.fetch(), ip=self._registers.rip).decode()
+        instruction = self.decode()
         gpr = self._registers.gpr
         if access.read:
             value = self._devices.read_port(access.port, access.size)

@@ -29,6 +29,7 @@ from techniques.binary_translation.translator import Source, Translator
 from techniques.binary_translation.unit import Mark, Unit
 from techniques.deprivileged import DeprivilegingVmm
 from techniques.deprivileged.exceptions import DEBUG, INVALID_OPCODE, GuestException
+from techniques.deprivileged.shadow_memory import POLICY
 from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
 from techniques.deprivileged.vmm import MIB, SINGLE_STEP
 from techniques.guest import BootImage
@@ -40,14 +41,6 @@ _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
 _DEBUG = Intercept.EXCEPTION + DEBUG
 _MASK = (1 << 64) - 1
 _ARITHMETIC = 0x8D5
-POLICY = Knob(
-    "shadow.policy",
-    "trace",
-    ("trace", "virtual-tlb", "unsync"),
-    "how shadow tables follow the guest's",
-    "trace: a trap for each page-table write; virtual-tlb: refills after each CR3 write; "
-    "unsync: resynchronization at flushes",
-)
 CACHE_SIZE = Knob(
     "bt.cache-kib",
     CACHE_BYTES >> 10,

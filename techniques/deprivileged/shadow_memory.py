@@ -10,6 +10,7 @@ from techniques.deprivileged.virtual_cpu import AC, VirtualCpu
 from techniques.deprivileged.vmm_window import ROOT_INDEX, VmmWindow
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestMemory
+from techniques.knobs import Knob
 from techniques.shadow import FaultResult, ProcessorLimits, ShadowPager
 from techniques.shadow.counts import OWN_ENTRY_READ, view
 from techniques.shadow.guest_walk import GuestWalker
@@ -18,6 +19,14 @@ from techniques.shadow.paging_mode import paging_mode
 CR0_NE, CR0_WP = 1 << 5, 1 << 16
 CR4_TSD, CR4_PCE = 1 << 2, 1 << 8
 _LIMITS = ProcessorLimits()
+POLICY = Knob(
+    "shadow.policy",
+    "trace",
+    ("trace", "virtual-tlb", "unsync"),
+    "how shadow tables follow the guest's",
+    "trace: a trap for each page-table write; virtual-tlb: refills after each CR3 write; "
+    "unsync: resynchronization at flushes",
+)
 
 
 class ProcessorTlb:

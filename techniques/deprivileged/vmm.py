@@ -7,10 +7,9 @@ privilege are emulated; everything else goes to the guest through its own IDT, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import ClassVar
 
-from iced_x86 import Decoder, Instruction, Mnemonic, Register
+from iced_x86 import Instruction, Mnemonic, Register
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
@@ -43,7 +42,7 @@ from techniques.deprivileged.linear_memory import LinearMemory
 from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.rings import Rings
 from techniques.deprivileged.segmentation import Segmentation, compressed_flags
-from techniques.deprivileged.shadow_memory import ShadowMemory
+from techniques.deprivileged.shadow_memory import POLICY, ShadowMemory
 from techniques.deprivileged.transfers import Transfers
 from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, TF, VirtualCpu
 from techniques.deprivileged.virtual_msrs import VirtualMsrs
@@ -64,19 +63,6 @@ _GENERAL_PROTECTION = general_protection().vector
 _MAY_BE_EMULATED = frozenset({_GENERAL_PROTECTION, INVALID_OPCODE, NOT_PRESENT, STACK_FAULT})
 _NAMES = {vector.number: vector.mnemonic for vector in EXCEPTION_VECTORS}
 _MNEMONICS = {v: name.lower() for name, v in vars(Mnemonic).items() if name.isupper()}
-POLICY = Knob(
-    "shadow.policy",
-    "trace",
-    ("trace", "virtual-tlb", "unsync"),
-    "how shadow tables follow the guest's",
-    "trace: a trap for each page-table write; virtual-tlb: refills after each CR3 write; "
-    "unsync: resynchronization at flushes",
-)
-
-
-@lru_cache(maxsize=1 << 14)
-def _decoded(code: bytes, rip: int) -> Instruction:
-    return Decoder(64, code, ip=rip).decode()
 
 
 class DeprivilegingVmm(Technique):
@@ -211,7 +197,7 @@ class DeprivilegingVmm(Technique):
         if trap.vector == DEBUG:
             self.cpu.debug[6] |= self._registers.dr(6)
         elif trap.vector in _MAY_BE_EMULATED and self._is_code(self._registers.rip):
-            instruction = self.decode()
+            instruction = self.emulator.decode()
             handler = HANDLERS.get(instruction.code)
             if handler is not None:
                 self._emulate(instruction, handler)
@@ -227,10 +213,6 @@ class DeprivilegingVmm(Technique):
         """Whether there is an instruction: a transfer to nowhere faults with RIP at its target."""
         gpa = self.shadow.pager.translate(rip) if is_canonical(rip) else None
         return gpa is not None and gpa < self.memory.size
-
-    def decode(self) -> Instruction:
-        """The instruction at the guest's RIP."""
-        return _decoded(self.emulator.fetch(), self._registers.rip)
 
     def _emulate(self, instruction: Instruction, handler: Handler) -> None:
         self._note(_MNEMONICS[instruction.mnemonic])

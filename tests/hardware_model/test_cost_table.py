@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hardware_model.cost_table import COMPONENTS, COSTS, EXCLUDED, KEYS
+from hardware_model.cost_table import COMPONENTS, COSTS, KEYS
 from hardware_model.counters import COUNTERS
+from hardware_model.uncosted import EXCLUDED
 
 COSTED = {name for cost in COSTS for name in cost.counters}
 DECLARED = {counter.name for counter in COUNTERS}
