@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import workloads
-from hardware_model import counters
+from hardware_model import counter_groups
 from techniques import Outcome, Skipped, run_guest
 from techniques.paravirtual.hypercall_table import HYPERCALLS
 
@@ -89,4 +89,4 @@ def test_what_porting_removes_is_skipped_with_a_reason(name: str) -> None:
 
 
 def test_every_hypercall_of_the_table_has_a_counter() -> None:
-    assert tuple(call.name for call in HYPERCALLS) == counters.HYPERCALL_NAMES
+    assert tuple(call.name for call in HYPERCALLS) == counter_groups.HYPERCALL_NAMES
