@@ -13,6 +13,8 @@ NATIVE = "native"
 NATIVE_IO = "emulated"
 NO_CHOICE = (NATIVE, "trap-and-emulate")
 """Techniques that nobody could choose: no VMM, and one whose guests may misbehave."""
+UNTIMED = "isolation"
+"""The family that tells whether something happens, not how fast: natively there is nobody to attack."""
 
 
 def canonical_knobs(knobs: Mapping[str, KnobValue]) -> str:

@@ -14,7 +14,7 @@ from hardware_model import presets
 from hardware_model.presets import DEFAULT, Preset
 from results import cycles, reader, uncertainty
 from results.applicability import inapplicable
-from results.cell import IDENTITY, NATIVE
+from results.cell import IDENTITY, NATIVE, UNTIMED
 from results.cycles import Amounts
 from results.errors import ResultsError
 from results.finished import OK, SKIPPED
@@ -61,8 +61,9 @@ class Run(Runs):
         return cls(path, reader.read(path))
 
     def valid(self) -> pd.DataFrame:
-        """The rows of `runs` that may enter a comparison: ran, and equivalent to native."""
-        return self.runs[self.runs["status"] == OK]
+        """The rows of `runs` that may enter a comparison of speed: ran, and equivalent to native."""
+        timed = ~self.runs["workload"].str.startswith(f"{UNTIMED}/")
+        return self.runs[(self.runs["status"] == OK) & timed]
 
     def cycles(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
         """Estimated cycles of the equivalent cells: one row per cell and component, with `cycles`.

@@ -91,10 +91,10 @@ def sentences(cells: pd.DataFrame) -> Iterator[Text]:
 
 
 def _ratio(statuses: pd.DataFrame, ratios: pd.DataFrame, row: str, variant: str) -> Text:
-    """The ratio of an equivalent cell; of any other, its status."""
-    status = _value(statuses, row, variant)
-    if status == OK:
-        return Text(f"{_value(ratios, row, variant):,.2f}")
+    """The ratio of an equivalent cell; of any other, or of one whose speed is not the question, its status."""
+    status, ratio = _value(statuses, row, variant), _value(ratios, row, variant)
+    if status == OK and ratio is not None:
+        return Text(f"{ratio:,.2f}")
     return _NOTHING if status is None else Text(status, style=_STYLES.get(status, "dim"))
 
 

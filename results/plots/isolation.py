@@ -50,7 +50,11 @@ def _outcome(row: Mapping[Any, Any]) -> tuple[str, str]:
         return "reached", f"reached: {', '.join(what)}"
     faults, blocked = (row[name] for name in _BLOCKED)
     count = max(int(float(str(n))) if n == n else 0 for n in (faults, blocked))
-    return ("blocked", f"blocked: {count} faults") if count else ("nothing", "came to nothing")
+    return (
+        ("blocked", f"blocked: {count} {'fault' if count == 1 else 'faults'}")
+        if count
+        else ("nothing", "came to nothing")
+    )
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -10,13 +10,16 @@ from typing import Any
 import pandas as pd
 
 from results import tables
-from results.cell import NO_CHOICE
+from results.cell import NO_CHOICE, UNTIMED
 from results.finished import OK, SKIPPED
 from results.plots.style import ratio
 from results.run import Run
 
 #: Ratios closer than this are called equal.
 _TIE = 0.02
+_UNTIMED = (
+    "An attack: whether it succeeds is in the picture of isolation, speed is not the question."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ def _verdict(
     wrong = tuple(_trouble(cell) for cell in troubles[troubles["row"] == row].to_dict("records"))
     ordered = cells.sort_values("ratio").to_dict("records")
     if not ordered:
-        return Verdict(row, (), ("No technique ran it as native did.", *wrong))
+        why = _UNTIMED if row.startswith(f"{UNTIMED}/") else "No technique ran it as native did."
+        return Verdict(row, (), (why, *wrong))
     first = str(ordered[0]["variant"])
     chance = float(chances.get((row, first), float("nan")))
     said = [_first(ordered, chance)]
