@@ -46,3 +46,13 @@ def test_unexpected_cells_are_those_that_contradict_their_workload(
     run = Run.load(fill_folder("b", [native, diverged]))
     assert run.unexpected()["reason"].tolist() == ["memory differs from native"]
     assert run.valid()["technique"].tolist() == ["native"]
+
+
+def test_attacks_enter_no_comparison_of_speed(
+    native: Finished, ept: Finished, fill_folder: Callable[..., Path]
+) -> None:
+    attack = replace(ept, cell=replace(ept.cell, workload="isolation/dma"))
+    run = Run.load(fill_folder("c", [native, ept, attack]))
+    assert "isolation/dma" in set(run.runs["workload"])
+    assert set(run.valid()["workload"]) == {"nano/syscall"}
+    assert set(run.ratios("nehalem")["workload"]) == {"nano/syscall"}
