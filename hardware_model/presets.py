@@ -11,6 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,17 @@ def _merged(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return dict(_parsed(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PresetError(f"{path} is no TOML: {error}") from error
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    """A file's table; bases are read once for every file that lies over them."""
+    return tomllib.loads(text)
 
 
 def _overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,8 @@ from trapbench import planning, provenance
 from trapbench.cell_cache import CellCache
 from trapbench.cluster import Cluster
 from trapbench.selection import Selection
-from trapbench.worker_pool import Lost, WorkerPool
+from trapbench.worker_pool import ENTRY, Lost, Worker, WorkerPool
 
-#: Runs one planned cell in a worker process.
-ENTRY = "trapbench.execution:execute"
 #: Wall-clock seconds after which a cell counts as hung; its budget should end it long before.
 TIMEOUT = 900.0
 
@@ -39,12 +37,14 @@ def run_matrix(
     entry: str = ENTRY,
     scheduler: str | None = None,
     cache: CellCache | None = None,
+    first: Worker | None = None,
 ) -> Manifest:
     """Run a selection into the folder `path`; return the folder's manifest.
 
     With `resume`, cells that the folder holds under the same content key are not run again, failed
     ones excepted, and no selection means the folder's own plan. `watch` sees each cell finish.
-    `scheduler` sends the cells to a Dask cluster; cells that `cache` knows are taken from it.
+    `scheduler` sends the cells to a Dask cluster; cells that `cache` knows are taken from it; `first`
+    is a worker that loads already.
     Raises ResultsError, SelectionError, UnsupportedEngine, and what finding workloads raises.
     """
     build.check()
@@ -57,7 +57,11 @@ def run_matrix(
         folder.begin(whole)
         missing = [p for p in whole.plan if not _is_done(folder, p)]
         processes = jobs or os.cpu_count() or 1
-        pool = Cluster(scheduler, processes) if scheduler else WorkerPool(entry, processes, timeout)
+        pool: Cluster | WorkerPool = (
+            Cluster(scheduler, processes)
+            if scheduler
+            else WorkerPool(entry, processes, timeout, first)
+        )
         for _ in watch(missing, _store_all(folder, pool, missing, cache)):
             pass
         folder.complete(whole)

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from typing import IO, Any
 
+#: Runs one planned cell in a worker process.
+ENTRY = "trapbench.execution:execute"
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -24,8 +27,8 @@ class Lost:
     reason: str
 
 
-class _Worker:
-    """One process with at most one task in flight."""
+class Worker:
+    """One process with at most one task in flight; it loads `entry` (`module:function`) at once."""
 
     def __init__(self, entry: str) -> None:
         ours, theirs = connection.Pipe()
@@ -80,15 +83,16 @@ class WorkerPool:
     """Runs `entry` (`module:function`) over tasks in `jobs` processes.
 
     A task that takes longer than `timeout` seconds of wall-clock time is lost, as is one whose
-    worker dies; its worker is replaced and the others go on.
+    worker dies; its worker is replaced and the others go on. `first` is a worker that was started
+    earlier, to load while the tasks were made out.
     """
 
-    def __init__(self, entry: str, jobs: int, timeout: float) -> None:
+    def __init__(self, entry: str, jobs: int, timeout: float, first: Worker | None = None) -> None:
         self._entry = entry
         self._jobs = jobs
         self._timeout = timeout
-        self._idle: list[_Worker] = []
-        self._busy: list[_Worker] = []
+        self._idle: list[Worker] = [first] if first else []
+        self._busy: list[Worker] = []
 
     def run(self, tasks: Sequence[object]) -> Iterator[tuple[int, Any]]:
         """Yield (index of the task, its result or Lost) in order of completion."""
@@ -104,13 +108,13 @@ class WorkerPool:
             self._busy, self._idle = [], []
 
     def _assign(self, index: int, task: object) -> None:
-        worker = self._idle.pop() if self._idle else _Worker(self._entry)
+        worker = self._idle.pop() if self._idle else Worker(self._entry)
         worker.assign(index, task, self._timeout)
         self._busy.append(worker)
 
     def _collect(self) -> list[tuple[int, Any]]:
         """Wait for at least one task to end, by itself or by its deadline."""
-        by_connection: dict[Any, _Worker] = {worker.connection: worker for worker in self._busy}
+        by_connection: dict[Any, Worker] = {worker.connection: worker for worker in self._busy}
         patience = min(worker.deadline for worker in self._busy) - time.monotonic()
         ready = connection.wait(list(by_connection), max(patience, 0))
         ended = [self._retire(by_connection[c], by_connection[c].receive()) for c in ready]
@@ -119,7 +123,7 @@ class WorkerPool:
         limit = Lost(f"it took longer than the limit of {self._timeout:g} s of wall-clock time")
         return ended + [self._retire(worker, limit) for worker in late]
 
-    def _retire(self, worker: _Worker, result: Any) -> tuple[int, Any]:
+    def _retire(self, worker: Worker, result: Any) -> tuple[int, Any]:
         self._busy.remove(worker)
         if isinstance(result, Lost):
             worker.kill()

@@ -113,7 +113,7 @@ def write_cr3(w):
     load_registers(w, mmu)
     invalidation.write_cr3(mmu, counter_words(w), value)
     flush_evicted(w, mmu)
-    call_pp(word(w, W.F_UPDATE_CR3), env, value)
+    store64(env + U(L.ENV_CR + 24), value)  # its own function would flush a second time
     complete(w)
 
 

@@ -49,14 +49,11 @@ WORDS = 512
     F_TLB_SET_PAGE,
     F_TB_LOOKUP,
     F_TB_INVALIDATE,
-    F_UPDATE_CR0,
-    F_UPDATE_CR3,
-    F_UPDATE_CR4,
     F_STOP,
     F_REGISTER_READ,
     F_REGISTER_WRITE,
     F_EVENT,  # the Python side: f(kind)
-) = range(32, 50)
+) = range(32, 47)
 
 # Virtual time and the current block.
 (

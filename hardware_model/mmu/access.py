@@ -32,6 +32,7 @@ from hardware_model.mmu.tlb import (
     SIZE_MASK,
     SIZE_SHIFT,
     VALID,
+    claim,
     clear_outputs,
     current_tag,
     find_page,
@@ -39,7 +40,6 @@ from hardware_model.mmu.tlb import (
     report_dropped,
     signed,
     size_shift,
-    victim,
 )
 from hardware_model.mmu.walker import walk
 from hardware_model.native import inner, native
@@ -84,7 +84,7 @@ def _narrow_stage(mmu: State, va: np.uint64, code: np.uint64) -> None:
 @inner
 def _fill(mmu: State, counters: CounterArray, descriptor: int, code: np.uint64) -> int:
     """Swap the staged translation into its set; returns its word, and leaves the victim staged."""
-    slot = victim(mmu, descriptor, mmu[Word.STAGE] & LINEAR, code)
+    slot = claim(mmu, descriptor, mmu[Word.STAGE] & LINEAR, code)
     if mmu[slot] & VALID:
         counters[_EVICTED] += ONE
     for word in range(4):

@@ -63,6 +63,7 @@ class InveptType(IntEnum):
 
 U = np.uint64
 _CURRENT = PCID_MASK | VPID_MASK
+_FIRST, _SECOND, _STRUCTURE, _NESTED = range(4)  # regions of entries, as they lie
 _ALL_BITS = U(0xFFFF_FFFF_FFFF_FFFF)
 _KEEP, _PCIDE = U(CR3_KEEP), U(Cr4.PCIDE)
 _TWELVE, _SIXTEEN = U(12), U(16)
@@ -126,32 +127,68 @@ def drop_faulting(mmu: State, va: np.uint64, tag: np.uint64) -> None:
 @inner
 def _drop_region(
     mmu: State,
-    first: int,
-    end: int,
+    region: int,
     tag: np.uint64,
     mask: np.uint64,
     others: bool,
     keep_globals: bool,
 ) -> bool:
-    """Drop entries whose tag is (with `others`: is not) `tag` in `mask`; whether there were any."""
+    """Drop entries whose tag is (with `others`: is not) `tag` in `mask`; whether there were any.
+
+    Only groups of entries that may hold one are looked at.
+    """
+    shift = mmu[Word.GROUP_SHIFT + region]
+    first, end = mmu[Word.FIRST_LEVEL + region], mmu[Word.FIRST_LEVEL + region + 1]
+    occupied = mmu[Word.OCCUPIED + region]
+    left, bit, begin = occupied, ONE, first
     dropped = False
-    for slot in range(signed(mmu[first]), signed(mmu[end]), ENTRY_WORDS):
+    while left != NONE:
+        if left & ONE:
+            done = min(begin + (ONE << shift), end)
+            gone, held = _drop_group(mmu, begin, done, tag, mask, others, keep_globals)
+            dropped |= gone
+            if not held:
+                occupied &= ~bit
+        left >>= ONE
+        bit <<= ONE
+        begin += ONE << shift
+    mmu[Word.OCCUPIED + region] = occupied
+    return dropped
+
+
+@inner
+def _drop_group(
+    mmu: State,
+    begin: np.uint64,
+    end: np.uint64,
+    tag: np.uint64,
+    mask: np.uint64,
+    others: bool,
+    keep_globals: bool,
+) -> tuple[bool, bool]:
+    """The same for the entries from word `begin` to `end`; whether any went, and whether any stay."""
+    gone, held = False, False
+    for slot in range(signed(begin), signed(end), ENTRY_WORDS):
         entry = mmu[slot]
-        kept = not entry & VALID or (keep_globals and entry & GLOBAL)
+        if not entry & VALID:
+            continue
+        kept = keep_globals and entry & GLOBAL != NONE
         if not kept and ((mmu[slot + 1] ^ tag) & mask == NONE) != others:
             mmu[slot] = NONE
-            dropped = True
-    return dropped
+            gone = True
+        else:
+            held = True
+    return gone, held
 
 
 @inner
 def _drop_context(
     mmu: State, tag: np.uint64, mask: np.uint64, others: bool, keep_globals: bool
 ) -> None:
-    if _drop_region(mmu, Word.FIRST_LEVEL, Word.SECOND_LEVEL, tag, mask, others, keep_globals):
+    if _drop_region(mmu, _FIRST, tag, mask, others, keep_globals):
         mmu[Word.OUT_FLUSH_ALL] = ONE
-    _drop_region(mmu, Word.SECOND_LEVEL, Word.STRUCTURE, tag, mask, others, keep_globals)
-    _drop_region(mmu, Word.STRUCTURE, Word.NESTED, tag, mask, others, False)
+    _drop_region(mmu, _SECOND, tag, mask, others, keep_globals)
+    _drop_region(mmu, _STRUCTURE, tag, mask, others, False)
 
 
 @inner
@@ -166,7 +203,7 @@ def invlpg(mmu: State, counters: CounterArray, va: np.uint64) -> None:
     counters[_FLUSH_PAGE] += ONE
     tag = current_tag(mmu)
     _drop_page(mmu, va, tag, _CURRENT, True)
-    _drop_region(mmu, Word.STRUCTURE, Word.NESTED, tag, _CURRENT, False, False)
+    _drop_region(mmu, _STRUCTURE, tag, _CURRENT, False, False)
 
 
 @native
@@ -202,7 +239,7 @@ def flush_everything(mmu: State, counters: CounterArray) -> None:
     clear_outputs(mmu)
     counters[_FLUSH_ALL] += ONE
     _drop_context(mmu, NONE, NONE, False, False)
-    _drop_region(mmu, Word.NESTED, Word.END, NONE, NONE, False, False)
+    _drop_region(mmu, _NESTED, NONE, NONE, False, False)
     mmu[Word.FRACTURED] = NONE
     mmu[Word.OUT_FLUSH_ALL] = ONE
 
@@ -215,7 +252,7 @@ def invpcid(mmu: State, counters: CounterArray, kind: int, pcid: np.uint64, va: 
     if kind == InvpcidType.ADDRESS:
         counters[_FLUSH_PAGE] += ONE
         _drop_page(mmu, va, tag, _CURRENT, False)
-        _drop_region(mmu, Word.STRUCTURE, Word.NESTED, tag, _CURRENT, False, False)
+        _drop_region(mmu, _STRUCTURE, tag, _CURRENT, False, False)
     elif kind == InvpcidType.SINGLE_CONTEXT:
         counters[_FLUSH_NONGLOBAL] += ONE
         _drop_context(mmu, tag, _CURRENT, False, True)
@@ -235,7 +272,7 @@ def invvpid(mmu: State, counters: CounterArray, kind: int, vpid: np.uint64, va: 
     if kind == InvvpidType.ADDRESS:
         counters[_FLUSH_PAGE] += ONE
         _drop_page(mmu, va, tag, VPID_MASK, True)
-        _drop_region(mmu, Word.STRUCTURE, Word.NESTED, tag, VPID_MASK, False, False)
+        _drop_region(mmu, _STRUCTURE, tag, VPID_MASK, False, False)
     elif kind == InvvpidType.SINGLE_CONTEXT:
         counters[_FLUSH_ALL] += ONE
         _drop_context(mmu, tag, VPID_MASK, False, False)
@@ -255,4 +292,4 @@ def invept(mmu: State, counters: CounterArray, kind: int, eptp: np.uint64) -> No
     every = kind == InveptType.ALL
     tag = NONE if every else (eptp & LINEAR) << _SIXTEEN
     _drop_context(mmu, tag, ROOT_MASK, every, False)
-    _drop_region(mmu, Word.NESTED, Word.END, tag, ROOT_MASK, every, False)
+    _drop_region(mmu, _NESTED, tag, ROOT_MASK, every, False)

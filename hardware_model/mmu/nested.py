@@ -32,11 +32,11 @@ from hardware_model.mmu.tlb import (
     SIZE_MASK,
     SIZE_SHIFT,
     VALID,
+    claim,
     page_of,
     signed,
     size_code,
     size_shift,
-    victim,
 )
 from hardware_model.native import inner
 
@@ -121,7 +121,7 @@ def _cache(mmu: State, gpa: np.uint64, shift: np.uint64, target: np.uint64) -> N
     if mmu[Word.NESTED_DESCRIPTOR + 2] == NONE:
         return
     code = size_code(shift)
-    slot = victim(mmu, Word.NESTED_DESCRIPTOR, gpa, code)
+    slot = claim(mmu, Word.NESTED_DESCRIPTOR, gpa, code)
     mmu[slot] = page_of(gpa, code) | code << SIZE_SHIFT | VALID
     mmu[slot + 1] = _root_tag(mmu)
     mmu[slot + 2] = target

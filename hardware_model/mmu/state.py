@@ -73,6 +73,8 @@ class Word(IntEnum):
     STRUCTURE = 114
     NESTED = 115
     END = 116
+    OCCUPIED = 117  # per region, a bit per group of entries: 0 when the group is known to be empty
+    GROUP_SHIFT = 121  # per region, log2 of the words in a group
     TLB_DESCRIPTORS = (
         128  # L1I, L1D, L2 for fetches, L2 for data; each for 4 KiB, 2 MiB, 1 GiB pages
     )
@@ -104,6 +106,12 @@ class Array(IntEnum):
     L1D = 3
     L2_FETCH = 6
     L2_DATA = 9
+
+
+GROUPS = 64
+"""Groups that a region's entries fall into, so that a flush of an almost empty TLB is short."""
+
+_REGIONS = (Word.FIRST_LEVEL, Word.SECOND_LEVEL, Word.STRUCTURE, Word.NESTED, Word.END)
 
 
 class _Layout:
@@ -150,6 +158,9 @@ def new(geometry: TlbGeometry) -> State:
     bounds[Word.END] = layout.next
     state = layout.build(bounds)
     state[Word.MAXPHYADDR] = 40
+    for region in range(len(_REGIONS) - 1):
+        words = int(state[_REGIONS[region + 1]] - state[_REGIONS[region]])
+        state[Word.GROUP_SHIFT + region] = max((words // GROUPS).bit_length(), 2)
     return state
 
 

@@ -19,11 +19,11 @@ from hardware_model.mmu.tlb import (
     NONE,
     SIZE_SHIFT,
     VALID,
+    claim,
     find,
     page_of,
     signed,
     size_code,
-    victim,
 )
 from hardware_model.native import inner
 
@@ -74,7 +74,7 @@ def insert(
     descriptor = Word.STRUCTURE_DESCRIPTORS + DESCRIPTOR_WORDS * (signed(code) - 1)
     if mmu[descriptor + 2] == NONE:
         return
-    slot = victim(mmu, descriptor, va & LINEAR, code)
+    slot = claim(mmu, descriptor, va & LINEAR, code)
     mmu[slot] = page_of(va & LINEAR, code) | code << SIZE_SHIFT | VALID
     mmu[slot + 1] = tag
     mmu[slot + 2] = target

@@ -101,7 +101,19 @@ def find_page(mmu: State, array: int, address: np.uint64, tag: np.uint64) -> int
 
 
 @inner
-def victim(mmu: State, descriptor: int, address: np.uint64, code: np.uint64) -> int:
+def claim(mmu: State, descriptor: int, address: np.uint64, code: np.uint64) -> int:
+    """Word of the entry to replace in that set; the group it belongs to is occupied from now on."""
+    slot = _victim(mmu, descriptor, address, code)
+    region = 0
+    while U(slot) >= mmu[Word.FIRST_LEVEL + region + 1]:
+        region += 1
+    group = (U(slot) - mmu[Word.FIRST_LEVEL + region]) >> mmu[Word.GROUP_SHIFT + region]
+    mmu[Word.OCCUPIED + region] |= ONE << group
+    return slot
+
+
+@inner
+def _victim(mmu: State, descriptor: int, address: np.uint64, code: np.uint64) -> int:
     """Word of the entry to replace in that set: a hole if there is one, else the oldest."""
     first = first_way(mmu, descriptor, address, code)
     ways = signed(mmu[descriptor + 2])

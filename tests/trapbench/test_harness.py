@@ -18,8 +18,9 @@ from results.errors import ResultsError
 from results.finished import Finished
 from results.planned import Planned
 from results.run import Run
-from trapbench.harness import ENTRY, run_matrix
+from trapbench.harness import run_matrix
 from trapbench.selection import Selection
+from trapbench.worker_pool import ENTRY
 
 #: Stands in for the machine where a test is about the harness alone.
 SLOW = "misbehaving:slow"
@@ -134,7 +135,7 @@ def test_a_kill_loses_no_finished_cell(tmp_path: Path) -> None:
 def _start(folder: Path, selection: Selection) -> subprocess.Popen[bytes]:
     program = (
         "from pathlib import Path\n"
-        "from trapbench.harness import ENTRY, run_matrix\n"
+        "from trapbench.harness import run_matrix\n"
         "from trapbench.selection import Selection\n"
         f"selection = Selection({selection.techniques!r}, {selection.workloads!r})\n"
         f"run_matrix(Path({str(folder)!r}), selection, jobs=1)\n"

@@ -77,6 +77,10 @@ def command(
     that one with --initrd and --append. The exit status is 1 when a cell
     failed or diverged that should not have.
     """
+    from trapbench.worker_pool import ENTRY, Worker
+
+    first = None if scheduler else Worker(ENTRY)  # loads while this process does
+
     from results import folder
     from results.run import Runs
     from trapbench import harness, progress
@@ -94,6 +98,7 @@ def command(
         watch=progress.watch,
         scheduler=scheduler,
         cache=cache,
+        first=first,
     )
     return _report(Runs.load(path), cache.found if cache else 0)
 
