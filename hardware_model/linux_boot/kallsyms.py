@@ -34,9 +34,12 @@ def symbols(kernel: Elf) -> dict[str, int]:
     for segment in kernel.segments():
         at = segment.data.find(_DIGITS)
         while at >= 0:
-            found = _Tables.at(segment.data, at)
-            if found:
-                return found.code_symbols()
+            try:
+                found = _Tables.at(segment.data, at)
+                if found:
+                    return found.code_symbols()
+            except (IndexError, ValueError, struct.error):
+                pass  # of the right shape, but it leads out of the segment: damage, or something else
             at = segment.data.find(_DIGITS, at + 1)
     return {}
 

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 
 from hardware_model.boot import CpuState, Memory
 from hardware_model.executor.registers import Segment
-from hardware_model.linux_boot import bz_image
+from hardware_model.linux_boot import bz_image, elf
 from hardware_model.linux_boot.bz_image import BzImage
 from hardware_model.linux_boot.elf import Elf
 from hardware_model.linux_boot.errors import KernelError
 
 GDT, PML4, BOOT_PARAMS, STACK_TOP, COMMAND_LINE = 0x500, 0x1000, 0x7000, 0x8FF0, 0x20000
 COMMAND_LINE_LIMIT = 2047
+LOADER_END = COMMAND_LINE + COMMAND_LINE_LIMIT + 1
 _PDPT, _DIRECTORIES = 0x2000, 0x3000
 _TABLE, _LARGE, _PAGE_2M = 0x03, 0x83, 1 << 21
 LOW_MEMORY_END, HIGH_MEMORY = 0x9FC00, 0x100000
@@ -104,6 +105,7 @@ def _load_kernel(memory: Memory, ram_bytes: int, file: Elf | BzImage) -> tuple[i
     segments = file.segments()
     end = max((segment.physical + segment.size for segment in segments), default=0)
     _check_room(end, ram_bytes)
+    _check_places(file, segments)
     for segment in segments:
         memory.write(segment.physical, segment.data)
     return file.entry, end
@@ -113,6 +115,18 @@ def _check_room(end: int, ram_bytes: int) -> None:
     if end > ram_bytes:
         raise KernelError(
             f"the kernel needs memory up to {end:#x}; the guest has {ram_bytes:#x} bytes"
+        )
+
+
+def _check_places(file: Elf, segments: list[elf.Segment]) -> None:
+    """The entry point has to be in a segment, and no segment where the loader's own things are."""
+    places = [(s.physical, s.physical + s.size) for s in segments if s.size]
+    if not any(start <= file.entry < end for start, end in places):
+        raise KernelError(f"the kernel's entry point {file.entry:#x} is in none of its segments")
+    lowest = min(start for start, _ in places)
+    if lowest < LOADER_END:
+        raise KernelError(
+            f"the kernel wants memory at {lowest:#x}, where the boot loader's own tables are"
         )
 
 

@@ -28,6 +28,8 @@ def linux_layout(kernel: Kernel, pages: int, *, store: bool = False) -> DomainLa
     file = kernel.file
     elf = Elf(file.unpack(), file.source) if isinstance(file, BzImage) else file
     notes, segments = xen_notes.read(elf), elf.segments()
+    if not segments:
+        raise KernelError(f"{elf.source}: nothing to load")
     start_info = _frames(max(segment.physical + segment.size for segment in segments))
     console, store_ring, stack, first_table = (start_info + n for n in range(1, _SMALL_PARTS + 1))
     mapped = _mapped(first_table, pages)

@@ -10,6 +10,7 @@ import pytest
 
 import workloads
 from hardware_model import presets
+from tests.proofs import kernel_fuzzing
 from tests.proofs.figures import counted
 from trapbench.cli import invoke
 
@@ -135,6 +136,26 @@ def result_folders(
         counted("input fuzzing: result folders")
 
 
+def kernel_files(seeds: range) -> None:
+    """Damaged kernels are refused with one sentence that names the file or the place, or can be loaded."""
+    for seed in seeds:
+        sentence = kernel_fuzzing.read_wholly(kernel_fuzzing.damaged(random.Random(seed)))
+        assert "\n" not in sentence
+        counted(f"input fuzzing: kernel files {'refused' if sentence else 'loaded'}")
+
+
+def kernels_that_run(seeds: range, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same through the command line, natively, with a small budget."""
+    for seed in seeds:
+        kernel, out = folder / "kernel", folder / f"kernel-{seed}"
+        kernel.write_bytes(kernel_fuzzing.damaged(random.Random(seed)))
+        technique = "pv" if seed % 4 == 3 else "native"
+        options = [f"--technique={technique}", "--budget=100000", "--jobs=1", f"--out={out}"]
+        _, error = verdict(["run", f"--kernel={kernel}", "--no-cache", *options], capsys)
+        assert error.count("\n") <= 2
+        counted("input fuzzing: kernels that were run")
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small result folder."""
@@ -167,6 +188,14 @@ def test_damaged_result_folders(
     result_folders(range(2 * SHORT), good, tmp_path, capsys)
 
 
+def test_damaged_kernel_files() -> None:
+    kernel_files(range(25 * SHORT))
+
+
+def test_damaged_kernels_that_are_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kernels_that_run(range(SHORT // 8), tmp_path, capsys)
+
+
 @pytest.mark.soak
 def test_thousands_of_damaged_inputs(
     good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -175,3 +204,5 @@ def test_thousands_of_damaged_inputs(
     sources(range(10_000, 10_000 + LONG // 4), tmp_path, capsys)
     preset_files(range(10_000, 10_000 + LONG), tmp_path)
     result_folders(range(10_000, 10_000 + LONG), good, tmp_path, capsys)
+    kernel_files(range(10_000, 10_000 + 20 * LONG))
+    kernels_that_run(range(10_000, 10_000 + LONG // 20), tmp_path, capsys)

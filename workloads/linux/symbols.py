@@ -14,7 +14,10 @@ from workloads.linux import kernels
 
 @lru_cache(maxsize=2)
 def kernel_symbols(path: Path) -> dict[str, int]:
-    """Functions of a kernel by name, as it was linked; empty if neither a System.map beside it nor its file tells."""
+    """Functions of a kernel by name, as it was linked; empty if neither a System.map beside it nor its file tells.
+
+    A damaged table of symbols tells nothing: names are for people, the kernel boots without them.
+    """
     table = path.parent / kernels.SYMBOLS
     if table.is_file():
         rows = (line.split() for line in table.read_text(encoding="latin-1").splitlines())
@@ -23,6 +26,6 @@ def kernel_symbols(path: Path) -> dict[str, int]:
         kernel = kernels.open_kernel(path)
         if isinstance(kernel, BzImage):
             kernel = Elf(kernel.unpack(), kernel.source)
+        return kernel.symbols() or kallsyms.symbols(kernel)
     except KernelError:
         return {}
-    return kernel.symbols() or kallsyms.symbols(kernel)

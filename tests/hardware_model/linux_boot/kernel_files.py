@@ -9,6 +9,17 @@ from collections.abc import Sequence
 from hardware_model.linux_boot import bz_image
 
 LINEAR, PHYSICAL = 0xFFFFFFFF81000000, 0x1000000
+LEAVE = b"\xba\xf4\0\0\0\x31\xc0\xef"
+"""mov edx, 0xf4; xor eax, eax; out dx, eax: the guest ends with status 0."""
+_HEADER = {
+    "class": (4, "<B"), "data": (5, "<B"), "type": (16, "<H"), "machine": (18, "<H"), "entry": (24, "<Q"),
+    "segments_at": (32, "<Q"), "sections_at": (40, "<Q"), "segment_bytes": (54, "<H"), "segments": (56, "<H"),
+    "sections": (60, "<H"),
+}  # fmt: skip
+_SEGMENT = {
+    "kind": (0, "<I"), "offset": (8, "<Q"), "linear": (16, "<Q"), "physical": (24, "<Q"), "in_file": (32, "<Q"),
+    "in_memory": (40, "<Q"),
+}  # fmt: skip
 
 
 def elf(
@@ -76,3 +87,20 @@ def kallsyms(names: Sequence[tuple[str, int]], *, since_6_4: bool, base: int = L
     for part in (part for group in order for part in parts[group]):
         data += part + bytes(-len(part) % 8)
     return data + bytes(64)
+
+
+def changed(file: bytes, segment: int | None = None, **fields: int) -> bytes:
+    """An ELF file with other values in fields of its header, or of the header of one `segment`."""
+    layout, base = (_HEADER, 0) if segment is None else (_SEGMENT, 64 + 56 * segment)
+    content = bytearray(file)
+    for name, value in fields.items():
+        at, format_ = layout[name]
+        struct.pack_into(format_, content, base + at, value)
+    return bytes(content)
+
+
+def two_segments(second: int) -> bytes:
+    """An ELF executable of two pages, the second one loaded at `second`."""
+    file = changed(elf(LEAVE.ljust(0x1000, b"\x90")), segments=2)
+    row = struct.pack("<IIQQQQQQ", 1, 7, 0x1000, LINEAR, second, 0x1000, 0x1000, 0x1000)
+    return file[:120] + row + file[120 + len(row) :]

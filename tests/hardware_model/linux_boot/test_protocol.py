@@ -44,7 +44,9 @@ def test_a_bz_image_is_entered_512_bytes_behind_its_start() -> None:
 
 
 def test_ramdisk_command_line_and_memory_map_are_where_the_parameters_say() -> None:
-    machine, at = _load(Kernel(Elf(files.elf(), "k"), b"ramdisk" * 1000, "console=ttyS0 quiet"))
+    machine, at = _load(
+        Kernel(Elf(files.elf(PROGRAM), "k"), b"ramdisk" * 1000, "console=ttyS0 quiet")
+    )
     page = machine.memory.read(at, 4096)
     image, size = struct.unpack_from("<II", page, 0x218)
     line = struct.unpack_from("<I", page, 0x228)[0]
@@ -70,12 +72,12 @@ def test_what_a_kernel_expects_to_be_zero_is_zero() -> None:
             "the kernel needs memory up to",
         ),
         (
-            Kernel(Elf(files.elf(), "k"), bytes(17 << 20), ""),
+            Kernel(Elf(files.elf(PROGRAM), "k"), bytes(17 << 20), ""),
             RAM,
             "but not the ramdisk of 17825792 bytes",
         ),
         (
-            Kernel(Elf(files.elf(), "k"), b"", "x" * 2048),
+            Kernel(Elf(files.elf(PROGRAM), "k"), b"", "x" * 2048),
             RAM,
             "a command line of 2048 bytes; 2047 at most",
         ),
