@@ -7,8 +7,6 @@ and hands events to one Python callable. It knows neither devices nor VMMs.
 from __future__ import annotations
 
 import ctypes
-import random
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +19,7 @@ from hardware_model.executor import block_entry, build
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.executor.build import UnsupportedEngine
+from hardware_model.executor.calibration import find_cpu
 from hardware_model.executor.corrections import CORRECTIONS
 from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
 from hardware_model.executor.intercepts import on_interrupt
@@ -270,28 +269,3 @@ _UPDATE_CR = {
 
 def _read64(address: int) -> int:
     return int(ctypes.c_uint64.from_address(address).value)
-
-
-def find_cpu(uc: Any, handle: int) -> int:
-    """Address of the engine's CPU object, verified by its back-pointers and by planted register values."""
-    names = [
-        getattr(unicorn.x86_const, f"UC_X86_REG_{n}")
-        for n in ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI"]
-    ]
-    names += [unicorn.x86_const.UC_X86_REG_R8 + i for i in range(8)]
-    seed = random.getrandbits(62)
-    magic = [(seed + i * 0x1001) & (1 << 64) - 1 for i in range(16)]
-    for name, value in zip(names, magic, strict=True):
-        uc.reg_write(name, value)
-    cpu = _read64(handle + L.UC_CPU)
-    found = (
-        _read64(cpu + L.CPU_ENV_PTR) == cpu + L.ENV
-        and _read64(cpu + L.CPU_UC) == handle
-        and _read64(cpu + L.ENV + L.ENV_UC) == handle
-        and ctypes.string_at(cpu + L.ENV, 128) == struct.pack("<16Q", *magic)
-    )
-    for name in names:
-        uc.reg_write(name, 0)
-    if not found:
-        raise UnsupportedEngine("unicorn's CPU state is not where version 2.1.4 keeps it")
-    return cpu

@@ -9,7 +9,8 @@ import unicorn
 from unicorn import x86_const as x86
 
 from hardware_model.executor import layout as L
-from hardware_model.executor.engine import _tlb_flush, find_cpu
+from hardware_model.executor.calibration import find_cpu
+from hardware_model.executor.engine import _tlb_flush
 from hardware_model.executor.registers import Registers, Segment
 from tests.proofs import paging_oracle as O
 
