@@ -1,7 +1,8 @@
 """What the ranges of a preset's costs do to its conclusions: intervals, and who wins.
 
-Every cost is drawn on its own from the triangle (low, value, high). Nothing makes two costs move
-together, so that sums of many costs come out a little too certain.
+A cost is as often below its value as above it: either half of its samples is a triangle with its peak
+at the value, down to `low` or up to `high`. Half of a cost's deviation is common to all costs of its
+scale (`results.cost_scales`): a core whose microcode is slow is slow in all of it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hardware_model.cost_table import KEYS
 from hardware_model.presets import Preset
-from results import costs
+from results import cost_scales, costs
 from results.cell import NATIVE, NO_CHOICE
 from results.costs import Matrix
 from results.cycles import Amounts
@@ -22,14 +24,25 @@ _BASELINE = ["workload", "size", "geometry"]
 
 
 def sample(preset: Preset, samples: int = SAMPLES, seed: int = SEED) -> Matrix:
-    """Costs in cycles, with the axes (samples, costs); the same for the same arguments."""
-    low, mode, high = (costs.vector(preset, bound) for bound in ("low", "value", "high"))
-    width = np.where(high > low, high - low, 1.0)
-    share = (mode - low) / width
-    u = np.random.Generator(np.random.PCG64(seed)).random((samples, len(low)))
-    rising = low + np.sqrt(u * width * (mode - low))
-    falling = high - np.sqrt((1 - u) * width * (high - mode))
-    return np.where(high > low, np.where(u < share, rising, falling), mode)
+    """Costs in cycles, with the axes (samples, costs); the same for the same arguments.
+
+    Half of each cost's samples lie below its value, exactly when `samples` is even.
+    """
+    low, value, high = (costs.vector(preset, bound) for bound in ("low", "value", "high"))
+    u = _ranks(samples, seed)
+    below = value - (value - low) * (1 - np.sqrt(np.minimum(2 * u, 1.0)))
+    above = value + (high - value) * (1 - np.sqrt(np.minimum(2 * (1 - u), 1.0)))
+    return np.asarray(np.where(u < 0.5, below, above))
+
+
+def _ranks(samples: int, seed: int) -> Matrix:
+    """Numbers in (0, 1), evenly spread for each cost; those of a scale's costs go together."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    common = generator.standard_normal((samples, len(cost_scales.SCALES)))
+    own = generator.standard_normal((samples, len(KEYS)))
+    deviations = common[:, cost_scales.positions()] + own
+    ranks = deviations.argsort(axis=0).argsort(axis=0)
+    return np.asarray((ranks + 0.5) / samples)
 
 
 def intervals(
@@ -37,17 +50,36 @@ def intervals(
 ) -> pd.DataFrame:
     """Cycles over native for each cell whose native one took any.
 
-    Columns: those of the cell, `ratio` at the preset's values, and `low` and `high`, between which
-    the ratio lies in a share `level` of the samples.
+    Columns: those of the cell, `ratio` at the preset's values, and `low` and `high`, which enclose it:
+    of the samples below the ratio a share `level` lies above `low`, and of those above it, the same
+    share below `high`.
     """
     at_value = costs.totals(amounts.values, costs.vector(preset))
     drawn = costs.totals(amounts.values, sample(preset, samples))
     base = native_positions(amounts.cells)
     has = (base >= 0) & (at_value[base] > 0)
     ratios = drawn[:, has] / drawn[:, base[has]]
-    bounds = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ratio = at_value[has] / at_value[base[has]]
     table = amounts.cells[has].reset_index(drop=True)
-    return table.assign(ratio=at_value[has] / at_value[base[has]], low=bounds[0], high=bounds[1])
+    return table.assign(ratio=ratio, **around(ratio, ratios, level))
+
+
+def around(centre: Matrix, samples: Matrix, level: float) -> dict[str, Matrix]:
+    """`low` and `high` of the interval around each centre that holds a share `level` of its samples.
+
+    The samples have the axes (samples, centres). The share is that of either side, so that
+    the centre is never outside.
+    """
+    ordered = np.sort(samples, axis=0)
+    count = len(ordered)
+    below, above = (ordered < centre).sum(axis=0), (ordered > centre).sum(axis=0)
+    first = np.round(below * (1 - level)).astype(np.int64)
+    last = count - 1 - np.round(above * (1 - level)).astype(np.int64)
+    columns = np.arange(len(centre))
+    return {
+        "low": np.minimum(ordered[first, columns], centre),
+        "high": np.maximum(ordered[last, columns], centre),
+    }
 
 
 def winners(amounts: Amounts, preset: Preset, *, samples: int = SAMPLES) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from results.costs import Matrix
 from results.errors import ResultsError
 from results.run import Run
 
-_LEVEL = (0.05, 0.95)
+_LEVEL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,15 @@ def verdicts(observed: Observed, preset: Preset) -> list[Verdict]:
     if amounts is not None:
         shares = costs.totals(amounts, drawn) / preset.frequency.value
         best = np.bincount(shares.argmin(axis=1), minlength=len(known)) / len(drawn)
-        bounds = np.quantile(shares, _LEVEL, axis=0)
-        for place, (name, extra) in enumerate(known.items()):
+        value = costs.totals(amounts, costs.vector(preset)) / preset.frequency.value
+        bounds = uncertainty.around(value, shares, _LEVEL)
+        for place, (technique, extra) in enumerate(known.items()):
             parts = observed.rates * (extra @ costs.vector(preset)) / preset.frequency.value
             named = dict(zip((a.name for a in observed.activities), map(float, parts), strict=True))
-            low, high = (float(bound) for bound in bounds[:, place])
-            found.append(Verdict(name, float(parts.sum()), low, high, float(best[place]), named))
+            low, high = (float(bounds[name][place]) for name in ("low", "high"))
+            found.append(
+                Verdict(technique, float(parts.sum()), low, high, float(best[place]), named)
+            )
     found.sort(key=lambda verdict: verdict.share)
     return found + [Verdict(n, missing=e) for n, e in extras.items() if isinstance(e, str)]
 

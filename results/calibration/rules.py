@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hardware_model.instruction_classes import INSTRUCTION_CLASSES
 from hardware_model.quantity import Kind, Quantity
 from results.calibration.cores import ANCHOR, ESTIMATED, Core
 from results.calibration.figures import Figure
+from results.cost_scales import scale
 
 Costs = dict[str, Quantity]
 
@@ -43,9 +43,6 @@ WALK_SHARES: Mapping[str, tuple[float, float, float]] = {
 }
 _LARGE_PAGE_MISS = 23.0
 """SEVENCPU, Westmere-EP: a miss of a 1 GiB page, that is walk.start and two references."""
-
-_PLAIN = frozenset(f"insn.{c.name}" for c in INSTRUCTION_CLASSES if c.kind == "user")
-_SOFTWARE = ("iommu.", "vmm.", "shadow.", "ept.", "bt.", "hypercall.", "pv.")
 
 
 def quantity(value: float, low: float, high: float, kind: Kind, source: str) -> Quantity:
@@ -90,7 +87,7 @@ def carried(
     core: Core,
     figure: Figure,
     share: float,
-    scale: float,
+    ratio: float,
     name: str,
     spread: tuple[float, float],
 ) -> Quantity:
@@ -98,8 +95,8 @@ def carried(
     part = "" if share == 1 else f" × {share:.3g}"
     if core.preset == ANCHOR:
         return _within(figure.value * share, 0.75, 1.3, "calibrated", figure.citation + part)
-    source = f"{figure.citation}{part}, carried by the {name} ratio {scale:.3f}"
-    return _within(figure.value * share * scale, *spread, "calibrated", source)
+    source = f"{figure.citation}{part}, carried by the {name} ratio {ratio:.3f}"
+    return _within(figure.value * share * ratio, *spread, "calibrated", source)
 
 
 def bus(core: Core, microcode: float) -> Costs:
@@ -121,22 +118,24 @@ def estimates(
         if core.preset == ESTIMATED:
             yield key, cost
             continue
-        name, scale = _scale(key, core, reference)
-        source = f"ESTIMATE: that of nehalem, {cost.value:g} cycles, × {scale:.3f} ({name})"
+        name, ratio = _scale(key, core, reference)
+        source = f"ESTIMATE: that of nehalem, {cost.value:g} cycles, × {ratio:.3f} ({name})"
         yield (
             key,
-            quantity(cost.value * scale, cost.low * scale, cost.high * scale, "estimated", source),
+            quantity(cost.value * ratio, cost.low * ratio, cost.high * ratio, "estimated", source),
         )
 
 
 def _scale(key: str, core: Core, reference: Core) -> tuple[str, float]:
-    if key in _PLAIN:
-        return "plain code", core.names.plain_code
-    if key.startswith(_SOFTWARE):
-        return "software", core.software / reference.software
     if key == "tlb.l2_hit":
         return "as nehalem", 1.0
-    return "microcode", core.microcode / reference.microcode
+    match scale(key):
+        case "plain code":
+            return "plain code", core.names.plain_code
+        case "software":
+            return "software", core.software / reference.software
+        case _:
+            return "microcode", core.microcode / reference.microcode
 
 
 def _walks(core: Core) -> Costs:

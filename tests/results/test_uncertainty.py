@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hardware_model import presets
 from hardware_model.cost_table import KEYS
+from hardware_model.quantity import Quantity
 from results import costs, crossover, uncertainty
 from results.cycles import Amounts
 from results.errors import ResultsError
 
 NEHALEM = presets.load("nehalem")
+PLACE = {"workload": "w/x", "size": "small", "io": "emulated", "geometry": "nehalem"}
 
 
 @pytest.fixture
@@ -24,10 +30,7 @@ def amounts() -> Amounts:
     values[2, KEYS.index("walk.reference.l1")] = 200
     cells = pd.DataFrame(
         {
-            "workload": "w/x",
-            "size": "small",
-            "io": "emulated",
-            "geometry": "nehalem",
+            **PLACE,
             "technique": ["native", "hvm-shadow", "hvm-ept"],
             "knobs": "{}",
         }
@@ -43,10 +46,67 @@ def test_samples_are_deterministic_and_within_the_ranges() -> None:
     assert not np.array_equal(drawn, uncertainty.sample(NEHALEM, 300, seed=1))
 
 
-def test_the_mean_of_the_samples_is_that_of_the_triangle() -> None:
+def test_a_cost_is_as_often_below_its_value_as_above_it() -> None:
+    drawn = uncertainty.sample(NEHALEM, 2_000)
+    value, low, high = (costs.vector(NEHALEM, name) for name in ("value", "low", "high"))
+    uncertain = (low < value) & (value < high)
+    below = (drawn < value).sum(axis=0)[uncertain]
+    assert below.tolist() == [1_000] * len(below)
+
+
+def test_the_halves_are_triangles_with_their_peak_at_the_value() -> None:
     cost = NEHALEM.costs["vmm.exit_dispatch"]
     drawn = uncertainty.sample(NEHALEM, 20_000)[:, KEYS.index("vmm.exit_dispatch")]
-    assert drawn.mean() == pytest.approx((cost.low + cost.value + cost.high) / 3, rel=0.02)
+    above = drawn[drawn > cost.value]
+    assert above.mean() == pytest.approx(cost.value + (cost.high - cost.value) / 3, rel=0.001)
+    assert drawn[drawn < cost.value].mean() == pytest.approx(
+        cost.value - (cost.value - cost.low) / 3, rel=0.001
+    )
+
+
+def test_costs_of_one_scale_go_together_half_the_way_and_others_do_not() -> None:
+    drawn = uncertainty.sample(NEHALEM, 20_000).argsort(axis=0).argsort(axis=0)
+
+    def correlation(*keys: str) -> float:
+        return float(np.corrcoef(drawn[:, [KEYS.index(key) for key in keys]].T)[0, 1])
+
+    assert correlation("vmm.exit_dispatch", "shadow.fill") == pytest.approx(0.5, abs=0.03)
+    assert correlation("vmm.exit_dispatch", "insn.alu") == pytest.approx(0.0, abs=0.03)
+
+
+@given(seed=st.integers(0, 2**32 - 1), skew=st.floats(1.0, 30.0), level=st.floats(0.05, 0.99))
+@settings(max_examples=25, deadline=None)
+def test_a_point_estimate_lies_within_its_interval(seed: int, skew: float, level: float) -> None:
+    generator = np.random.default_rng(seed)
+    ranges = {
+        key: Quantity(
+            1.0, 1 - generator.random(), 1 + skew * generator.random(), "", "estimated", ""
+        )
+        for key in KEYS
+    }
+    values = generator.integers(1, 10**4, (8, len(KEYS))) ** 2.0
+    names = ["native", *(f"t{n}" for n in range(7))]
+    cells = pd.DataFrame({**PLACE, "technique": names, "knobs": "{}"})
+    table = uncertainty.intervals(
+        Amounts(cells, values), replace(NEHALEM, costs=ranges), level=level, samples=200
+    )
+    assert (table["low"] <= table["ratio"]).all()
+    assert (table["ratio"] <= table["high"]).all()
+
+
+@given(
+    samples=st.lists(st.floats(-1e6, 1e6), min_size=100, max_size=300, unique=True),
+    share=st.floats(0.0, 1.0),
+    level=st.floats(0.1, 0.95),
+)
+def test_an_interval_holds_its_share_of_the_samples(
+    samples: list[float], share: float, level: float
+) -> None:
+    centre = np.quantile(samples, [share])
+    bounds = uncertainty.around(centre, np.array(samples)[:, np.newaxis], level)
+    inside = (np.array(samples) >= bounds["low"]) & (np.array(samples) <= bounds["high"])
+    assert abs(inside.mean() - level) <= 2 / len(samples) + 1e-9
+    assert bounds["low"] <= centre <= bounds["high"]
 
 
 def test_an_interval_holds_its_ratio_and_native_is_one(amounts: Amounts) -> None:
