@@ -58,7 +58,7 @@ def run_matrix(
         missing = [p for p in whole.plan if not _is_done(folder, p)]
         processes = jobs or os.cpu_count() or 1
         pool: Cluster | WorkerPool = (
-            Cluster(scheduler, processes)
+            Cluster(scheduler, processes, timeout, entry)
             if scheduler
             else WorkerPool(entry, processes, timeout, first)
         )

@@ -27,6 +27,11 @@ class Lost:
     reason: str
 
 
+def late(timeout: float) -> Lost:
+    """What becomes of a task that takes longer than `timeout` seconds."""
+    return Lost(f"it took longer than the limit of {timeout:g} s of wall-clock time")
+
+
 class Worker:
     """One process with at most one task in flight; it loads `entry` (`module:function`) at once."""
 
@@ -58,6 +63,14 @@ class Worker:
             return self.connection.recv()
         except (EOFError, OSError, pickle.UnpicklingError):
             return Lost(self._cause_of_death())
+
+    def perform(self, task: object, timeout: float) -> Any:
+        """Run one task to its end; Lost, and the process gone, when it died or took too long."""
+        self.assign(0, task, timeout)
+        result = self.receive() if self.connection.poll(timeout) else late(timeout)
+        if isinstance(result, Lost):
+            self.kill()
+        return result
 
     def kill(self) -> None:
         self._process.kill()
@@ -119,9 +132,8 @@ class WorkerPool:
         ready = connection.wait(list(by_connection), max(patience, 0))
         ended = [self._retire(by_connection[c], by_connection[c].receive()) for c in ready]
         now = time.monotonic()
-        late = [worker for worker in self._busy if worker.deadline <= now]
-        limit = Lost(f"it took longer than the limit of {self._timeout:g} s of wall-clock time")
-        return ended + [self._retire(worker, limit) for worker in late]
+        overdue = [worker for worker in self._busy if worker.deadline <= now]
+        return ended + [self._retire(worker, late(self._timeout)) for worker in overdue]
 
     def _retire(self, worker: Worker, result: Any) -> tuple[int, Any]:
         self._busy.remove(worker)

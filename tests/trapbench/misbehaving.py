@@ -32,6 +32,13 @@ def crash_at_sha_256(planned: Planned) -> Finished:
     return Finished(planned.cell, planned.key, "ok", digest="same")
 
 
+def hang_at_sieve_crash_at_sha_256(planned: Planned) -> Finished:
+    """A worker that never answers on one workload and dies on another."""
+    if planned.cell.workload.endswith("/sieve"):
+        time.sleep(600)
+    return crash_at_sha_256(planned)
+
+
 def slow(planned: Planned) -> Finished:
     """A cell that takes a tenth of a second."""
     time.sleep(0.1)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import distributed
 import pytest
 
 from results import difference, reader
@@ -17,9 +18,12 @@ from results.run import Run
 from trapbench import cluster
 from trapbench.harness import run_matrix
 from trapbench.selection import Selection
+from trapbench.worker_pool import ENTRY
 
-distributed = pytest.importorskip("distributed")
-SOME = Selection(techniques=["native", "hvm-ept", "bt"], workloads=["nano"])
+SOME = Selection(
+    techniques=["native", "hvm-ept", "bt"],
+    workloads=["nano/in", "nano/divzero", "nano/callret", "nano/cr8wr"],
+)
 
 
 @pytest.fixture
@@ -66,4 +70,23 @@ def test_a_worker_with_other_sources_does_not_count(tmp_path: Path) -> None:
     from trapbench import planning
 
     planned = planning.plan(Selection(techniques=["native"], workloads=["nano/in"]))[0]
-    assert cluster.run_here(planned, "other").reason.endswith("has another version of trapbench")
+    finished = cluster.run_here(planned, "other", 1.0, ENTRY)
+    assert finished.reason.endswith("has another version of trapbench")
+
+
+def test_a_cell_that_hangs_and_one_that_crashes_fail_and_the_others_go_on(
+    tmp_path: Path, two_workers: distributed.LocalCluster
+) -> None:
+    selection = Selection(["native"], ["compute/sieve", "compute/sha-256", "compute/quicksort"])
+    address = two_workers.scheduler_address
+    trouble = "misbehaving:hang_at_sieve_crash_at_sha_256"
+    run_matrix(tmp_path / "a", selection, scheduler=address, timeout=2.0, entry=trouble)
+    runs = Run.load(tmp_path / "a").runs.set_index("workload")
+    assert runs["status"].to_dict() == {
+        "compute/sieve": "failed",
+        "compute/sha-256": "failed",
+        "compute/quicksort": "ok",
+    }
+    limit = "it took longer than the limit of 2 s of wall-clock time"
+    assert runs.loc["compute/sieve", "reason"] == limit
+    assert runs.loc["compute/sha-256", "reason"] == "the worker process was killed by SIGSEGV"
