@@ -39,7 +39,7 @@ def draw(table: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(table["row"]))
     variants = style.in_order(list(table["variant"]))
     lines = ceil(len(names) / _COLUMNS)
-    made, grid = style.figure(0.7 + lines * (0.5 + 0.13 * len(variants)), lines, _COLUMNS)
+    made, grid = style.figure(0.7 + lines * (0.46 + 0.12 * len(variants)), lines, _COLUMNS)
     axes = [one for line in grid for one in line]
     for one, name in zip(axes, names, strict=False):
         _panel(one, table[table["row"] == name], name, variants)
@@ -104,4 +104,5 @@ PLOT = Plot(
     data=data,
     draw=draw,
     split="family",
+    most=27,
 )

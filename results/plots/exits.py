@@ -32,7 +32,7 @@ def data(run: Run, _preset: str) -> pd.DataFrame:
         row=named["family"] + "/" + named["row"],
         reason=named["counter"].map(_reason),
         count=named["value"].astype(float),
-    )
+    ).sort_values("row", kind="stable")
 
 
 def _reason(counter: str) -> str:
@@ -94,4 +94,5 @@ PLOT = Plot(
     data=data,
     draw=draw,
     split="variant",
+    most=52,
 )

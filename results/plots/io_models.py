@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from results import cycles
 from results.cell import NATIVE
@@ -94,6 +95,7 @@ def _lay_out(left: Axes, right: Axes, places: list[tuple[str, str]]) -> None:
     right.set(xscale="log")
     workloads = list(dict.fromkeys(row for row, _ in places))
     style.plain_numbers(right, "x")
+    left.xaxis.set_minor_locator(NullLocator())  # none lies between 'none' and the rest
     left.set_xticks([_LEAST, 0.1, 1, 10, 100], ["none", "0.1", "1", "10", "100"])
     for axes in (left, right):
         style.grid(axes)

@@ -18,6 +18,8 @@ from results.run import Run
 _FAMILY = "isolation/"
 _BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
 _BLOCKED = ("vtd.fault", "dma.blocked")
+#: Characters that a cell of six columns holds in one line.
+_LINE = 24
 _FILLS = {
     "reached": (style.VERMILION, "white"),
     "blocked": (style.SKY, "black"),
@@ -70,7 +72,9 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(attacks)), attacks, fontsize=7)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("number of bytes or interrupts that arrived, of faults recorded", fontsize=7)
+    axes.set_xlabel(
+        "bytes and interrupts that arrived, faults that were recorded (number)", fontsize=7
+    )
     return made
 
 
@@ -81,13 +85,19 @@ def _cell(axes: Axes, column: int, line: int, row: Mapping[Any, Any]) -> None:
     axes.text(
         column,
         line,
-        str(row["said"]),
+        _wrapped(str(row["said"])),
         ha="center",
         va="center",
         color=ink,
-        fontsize=6,
+        fontsize=6 if len(str(row["said"])) <= _LINE else 5.2,
+        linespacing=0.95,
         weight=weight,
     )
+
+
+def _wrapped(said: str) -> str:
+    """In two lines where one would not fit a cell."""
+    return said if len(said) <= _LINE else said.replace(", ", ",\n", 1)
 
 
 PLOT = Plot(

@@ -19,7 +19,9 @@ class Plot:
     """One plot.
 
     `data` makes a table of a run and the name of a preset, with exactly `columns`; `draw` makes a
-    figure of such a table. With `split`, there is one figure for each value of that column.
+    figure of such a table. With `split`, there is one figure for each value of that column. Where a
+    table has more than `most` values of `row`, it goes on in a further figure, so that each fits a
+    printed page.
     `caption` says what the reader sees, `needs` what a run must hold for the table not to be empty.
     """
 
@@ -31,6 +33,7 @@ class Plot:
     data: Callable[[Run, str], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
     split: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,27 @@ def pictures(plot: Plot, run: Run, preset: str) -> Iterator[Picture]:
     table = plot.data(run, preset)[list(plot.columns)]
     if table.empty:
         return
-    if not plot.split:
-        yield Picture(plot.name, plot.title, plot.caption, drawn(plot, table))
-        return
-    for value, part in table.groupby(plot.split, sort=True, observed=True):
-        name, title = f"{plot.name}-{_file_name(value)}", f"{plot.title}: {value}"
-        yield Picture(name, title, plot.caption, drawn(plot, part.reset_index(drop=True)))
+    parts = table.groupby(plot.split, sort=True, observed=True) if plot.split else [("", table)]
+    for value, part in parts:
+        name = f"{plot.name}-{_file_name(value)}" if value else plot.name
+        title = f"{plot.title}: {value}" if value else plot.title
+        pages = _pages(plot, part)
+        for number, page in enumerate(pages, 1):
+            figure = drawn(plot, page.reset_index(drop=True))
+            of = f" ({number} of {len(pages)})" if len(pages) > 1 else ""
+            again = f"-{number}" if number > 1 else ""
+            yield Picture(f"{name}{again}", f"{title}{of}", plot.caption, figure)
+
+
+def _pages(plot: Plot, table: pd.DataFrame) -> list[pd.DataFrame]:
+    """The table in parts of about as many rows each, in the order in which it names them."""
+    names = list(dict.fromkeys(table["row"])) if plot.most else []
+    if len(names) <= plot.most:
+        return [table]
+    count = -(-len(names) // plot.most)
+    length = -(-len(names) // count)
+    starts = range(0, len(names), length)
+    return [table[table["row"].isin(names[start : start + length])] for start in starts]
 
 
 def _file_name(value: object) -> str:

@@ -131,12 +131,21 @@ def grid(axes: Axes, axis: str = "x") -> None:
     axes.set_axisbelow(True)
 
 
+#: Ticks within a decade, by the axis's highest value over its lowest.
+_STEPS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (1.2, (1, 1.02, 1.04, 1.06, 1.08, 1.1, 1.12, 1.14, 1.16, 1.18, 9.6, 9.8)),
+    (1.7, (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 8, 9)),
+    (5, (1, 1.2, 1.5, 2, 3, 5, 7)),
+    (200, (1, 2, 5)),
+)
+
+
 def plain_numbers(axes: Axes, axis: str) -> None:
     """Ticks of a logarithmic axis as 0.5, 1, 2, 1,000 instead of powers; limits must be set."""
     target = axes.xaxis if axis == "x" else axes.yaxis
     low, high = axes.get_xlim() if axis == "x" else axes.get_ylim()
     decades = high / low
-    steps = (1, 1.2, 1.5, 2, 3, 5, 7) if decades < 5 else (1, 2, 5) if decades < 200 else (1,)
+    steps = next((found for below, found in _STEPS if decades < below), (1,))
     target.set_major_locator(LogLocator(10, steps))
     target.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     target.set_minor_locator(NullLocator() if steps != (1,) else LogLocator(10, (2, 5)))
@@ -144,7 +153,9 @@ def plain_numbers(axes: Axes, axis: str) -> None:
 
 
 def ratio(value: float) -> str:
-    """A ratio to three digits, so that columns of them can be compared: 1.00, 15.3, 566."""
+    """A ratio to three digits, so that columns of them can be compared: 1.00, 15.3, 566; 0.0048."""
+    if 0 < value < 0.1:
+        return f"{value:.2g}"
     places = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{places}f}"
 

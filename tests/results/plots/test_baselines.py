@@ -77,6 +77,30 @@ TABLES: dict[str, list[dict[str, object]]] = {
         }
         for i, (w, r, h) in enumerate(product(_WORKLOADS, ("bt", "pv"), ("hvm-shadow", "hvm-ept")))
     ],
+    "io-models": [
+        {
+            "row": w,
+            "io": m,
+            "variant": t,
+            "entries": 0.0 if t == "native" else (8.0 - 3 * i) / (1 + j) * len(t) / 4,
+            "cycles": (0.6 if t == "native" else 4.0 - i) * (1 + j) * len(t) / 6,
+        }
+        for (i, m), t, (j, w) in product(
+            enumerate(("emulated", "paravirtual", "passthrough")),
+            ("native", "bt", "hvm-shadow", "hvm-ept"),
+            enumerate(("disk-read", "network-receive@64", "network-transmit")),
+        )
+    ],
+    "isolation": [
+        {"attack": a, "variant": t, "outcome": o, "said": s}
+        for a, o, s in (
+            ("dma", "blocked", "blocked: 1 fault"),
+            ("dma  protection=off", "reached", "reached: 64 bytes"),
+            ("dma@interrupt  protection=off", "reached", "reached: 64 bytes, 2 interrupts"),
+            ("foreign-frame", "nothing", "came to nothing"),
+        )
+        for t in _TECHNIQUES
+    ],
     "validation": [
         {
             "quantity": "times native",

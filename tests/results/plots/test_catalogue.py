@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from results.cell import IDENTITY
-from results.plots import catalogue, saving
+from results.plots import catalogue, saving, style
 from results.plots.plot import Plot, pictures
 from results.run import Run
 
@@ -65,6 +67,39 @@ def outside(figure: Figure) -> list[str]:
     ]
 
 
+def test_more_rows_than_fit_a_printed_page_go_on_in_a_further_picture(run: Run) -> None:
+    rows = [f"workload {number:02}" for number in range(60)]
+    table = pd.DataFrame({"family": "io", "row": rows, "variant": "bt", "ratio": 2.0})
+    table = table.assign(low=1.5, high=3.0)
+    plot = replace(BY_NAME["overhead"], data=lambda _run, _preset: table)
+    made = list(pictures(plot, run, "nehalem"))
+    assert [p.name for p in made] == ["overhead-io", "overhead-io-2", "overhead-io-3"]
+    assert made[1].title == "Cycles over native: io (2 of 3)"
+    shown = [[t.get_text() for t in p.figure.axes[0].get_yticklabels()] for p in made]
+    assert [name for page in shown for name in page] == rows
+    assert all(p.figure.get_figheight() < 11 for p in made)
+
+
+def test_a_narrow_axis_has_ticks_all_the_same() -> None:
+    axes = Figure().subplots()
+    for limits, wanted in (
+        ((0.98, 1.26), ["1", "1.1", "1.2"]),
+        ((0.99, 1.05), ["1", "1.02", "1.04"]),
+    ):
+        axes.set(xscale="log", xlim=limits)
+        style.plain_numbers(axes, "x")
+        seen = [t for t in axes.get_xticks() if limits[0] <= t <= limits[1]]
+        assert [style.number(round(t, 6)) for t in seen] == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0048, "0.0048"), (0.3, "0.30"), (1, "1.00"), (15.27, "15.3"), (566, "566")],
+)
+def test_a_ratio_has_three_digits_or_two_where_it_is_small(value: float, text: str) -> None:
+    assert style.ratio(value) == text
+
+
 def test_an_svg_is_the_same_every_time(run: Run) -> None:
     plot = BY_NAME["overhead"]
     first, second = (
@@ -82,8 +117,6 @@ def test_drawing_leaves_matplotlibs_settings_alone(run: Run) -> None:
 
 
 def test_techniques_keep_their_look_whatever_else_is_drawn() -> None:
-    from results.plots import style
-
     looks = {style.mark(name) for name in ("native", "bt", "pv", "hvm-shadow", "hvm-ept")}
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 5
     assert style.mark("hvm-shadow shadow.policy=unsync") == style.mark("hvm-shadow")
