@@ -35,6 +35,7 @@ from techniques.deprivileged.vmm import MIB, SINGLE_STEP
 from techniques.guest import BootImage
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
+from techniques.shadow.prefetch import PREFETCH
 from techniques.technique import GuestError
 
 _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
@@ -63,7 +64,7 @@ class BinaryTranslation(DeprivilegingVmm):
 
     name = "bt"
     doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
-    knobs = (POLICY, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
+    knobs = (POLICY, PREFETCH, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
     vmm_bytes = 64 * MIB
     own_bytes = 22 * MIB
 

@@ -50,6 +50,7 @@ class ShadowMemory:
         frames: FrameAllocator,
         cpu: VirtualCpu,
         policy: str,
+        prefetch: int,
     ) -> None:
         self._machine = machine
         self._registers: Registers = machine.registers
@@ -64,6 +65,7 @@ class ShadowMemory:
             tlb=ProcessorTlb(machine),
             counters=machine.counters,
             policy=policy,
+            prefetch=prefetch,
             deprivileged=True,
             reserved={ROOT_INDEX: self.window.root_entry},
             limits=_LIMITS,

@@ -52,6 +52,7 @@ from techniques.guest import BootImage
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault
+from techniques.shadow.prefetch import PREFETCH
 from techniques.technique import GuestError, GuestRegisters, Technique
 
 MIB = 1 << 20
@@ -70,7 +71,7 @@ class DeprivilegingVmm(Technique):
 
     vmm_bytes = 32 * MIB
     own_bytes: ClassVar[int] = 0  # of these, at their end, what is not a pool of frames
-    knobs: ClassVar[tuple[Knob, ...]] = (POLICY, *PARAVIRTUAL_KNOBS)
+    knobs: ClassVar[tuple[Knob, ...]] = (POLICY, PREFETCH, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -81,8 +82,8 @@ class DeprivilegingVmm(Technique):
         self.virtual = DeprivilegedPlatform(machine)
         self.cpu = VirtualCpu(registers, VirtualMsrs(registers, lambda: machine.now))
         frames = FrameAllocator(self.base + FIRST_FRAME, self.memory.base - self.own_bytes)
-        policy = str(knobs["shadow.policy"])
-        self.shadow = ShadowMemory(machine, self.memory, frames, self.cpu, policy)
+        policy, prefetch = str(knobs["shadow.policy"]), int(knobs["shadow.prefetch"])
+        self.shadow = ShadowMemory(machine, self.memory, frames, self.cpu, policy, prefetch)
         pager = self.shadow.pager
         self.linear = LinearMemory(self.memory, self.shadow.walker, self.memory_written)
         self.tables = DescriptorTables(

@@ -23,6 +23,7 @@ from techniques.hvm.vmm import (
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
+from techniques.shadow.prefetch import PREFETCH
 
 _EXCEPTION_BITMAP = 1 << PAGE_FAULT | 1 << INVALID_OPCODE
 _WP, _AC, _NXE = 1 << 16, 1 << 18, 1 << 11
@@ -41,7 +42,7 @@ class HvmShadow(Hvm):
 
     name = "hvm-shadow"
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation on shadow page tables (first-generation VT-x)"
-    knobs = (TPR_SHADOW, POLICY, *PARAVIRTUAL_KNOBS)
+    knobs = (TPR_SHADOW, POLICY, PREFETCH, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -54,6 +55,7 @@ class HvmShadow(Hvm):
             tlb=ProcessorTlb(machine),
             counters=machine.counters,
             policy=str(knobs["shadow.policy"]),
+            prefetch=int(knobs["shadow.prefetch"]),
         )
 
     @classmethod

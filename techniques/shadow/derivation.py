@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from techniques.shadow.entry_bits import FRAME, KEEP, NX, PS, RW, A, D, P
+from techniques.shadow.paging_mode import PagingMode
 from techniques.shadow.shadow_page import ShadowPage
 from techniques.shadow.table_index import TableIndex
 
@@ -22,28 +23,30 @@ class Derivation:
         self._devices = devices
 
     def leaf(self, page: ShadowPage, entry: int) -> int:
-        """The shadow of leaf `entry` of the table that `page` shadows; 0 if it must not be present.
+        """The shadow of leaf `entry` of the table that `page` shadows; 0 if it must not be present."""
+        return self.entry(entry, page.level, page.access, page.mode)
+
+    def entry(self, entry: int, level: int, access: int, mode: PagingMode) -> int:
+        """The shadow of leaf `entry` of a table of `level` that the guest reaches with rights `access`, or 0.
 
         Without its accessed flag an entry has no shadow, so that its use is seen; without its dirty
         flag, or to a traced table, the shadow is read-only.
         """
         if not entry & P or not entry & A:
             return 0
-        level, mode = page.level, page.mode
         reserved = mode.reserved_table if level == 1 else mode.reserved_large
         frame = entry & FRAME & -(1 << 12 + 9 * (level - 1))
         device = level == 1 and frame >> 12 in self._devices
         if entry & reserved[level] or (frame >= self._size and not device):
             return 0
-        rights = self.leaf_rights(page, entry)
+        rights = _rights(entry, access, mode)
         if rights & RW and level == 1 and self._index.traced(frame >> 12):
             rights &= ~RW
         return self.shadow_leaf(frame >> 12, level, rights)
 
     def leaf_rights(self, page: ShadowPage, entry: int) -> int:
         """Rights of a leaf `entry` in the table that `page` shadows, G included."""
-        rights = page.access & (entry | KEEP) | entry & (NX | page.mode.global_mask)
-        return rights if entry & D else rights & ~RW
+        return _rights(entry, page.access, page.mode)
 
     def shadow_leaf(self, gfn: int, level: int, rights: int) -> int:
         """A leaf shadow entry of `level` that maps guest frames from `gfn` with `rights`."""
@@ -75,3 +78,8 @@ class Derivation:
             and child.access & ~RW == self.leaf_rights(page, entry) & ~RW
             and not child.access & RW & ~self.leaf_rights(page, entry)
         )
+
+
+def _rights(entry: int, access: int, mode: PagingMode) -> int:
+    rights = access & (entry | KEEP) | entry & (NX | mode.global_mask)
+    return rights if entry & D else rights & ~RW

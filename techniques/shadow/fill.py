@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from techniques.shadow.derivation import Derivation
 from techniques.shadow.entry_bits import RW
 from techniques.shadow.guest_walk import GuestTranslation
+from techniques.shadow.prefetch import Prefetch
 from techniques.shadow.shadow_page import ShadowPage
 from techniques.shadow.shadow_tables import ShadowTables
 from techniques.shadow.table_index import TableIndex
@@ -37,7 +38,9 @@ class Filler:
         tables: ShadowTables,
         index: TableIndex,
         derivation: Derivation,
+        prefetch: Prefetch,
     ) -> None:
+        self._prefetch = prefetch
         self._pages = pages
         self._tables = tables
         self._index = index
@@ -61,7 +64,9 @@ class Filler:
         index = va >> shift & 511
         if page.level > 1:
             return self._fill_large(page, index, va, gfn, rights, write)
-        return self._set_small(page, index, gfn, rights, write)
+        done = self._set_small(page, index, gfn, rights, write)
+        self._prefetch.around(page, index, page.gfn, page.access)
+        return done
 
     def _fill_large(
         self, page: ShadowPage, index: int, va: int, gfn: int, rights: int, write: bool

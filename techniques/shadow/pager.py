@@ -43,8 +43,8 @@ class ShadowPager:
     supervisor mode for paging: U/S means the same there.
 
     `guest` and `machine` are memories, `frames` the pool for shadow tables, `policy` one of
-    `POLICIES`. `reserved`, for a deprivileged guest only, gives root entries by index (0 to 511)
-    that every shadow root holds for the VMM's own linear addresses.
+    `POLICIES`, `prefetch` as `Resources`'. `reserved`, for a deprivileged guest only, gives root entries by
+    index (0 to 511) that every shadow root holds for the VMM's own linear addresses.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class ShadowPager:
         tlb: Tlb,
         counters: CounterArray,
         policy: str = "trace",
+        prefetch: int = 1,
         deprivileged: bool = False,
         reserved: Mapping[int, int] = NOTHING_RESERVED,
         limits: ProcessorLimits = ProcessorLimits(),  # noqa: B008 - immutable
@@ -75,7 +76,16 @@ class ShadowPager:
         self._reserved = reserved
         self._devices: set[int] = set()
         self._policy: Policy = POLICIES[policy](
-            Resources(guest, machine, frames, self._flushes, self._counts, reserved, self._devices)
+            Resources(
+                guest,
+                machine,
+                frames,
+                self._flushes,
+                self._counts,
+                reserved,
+                self._devices,
+                prefetch,
+            )
         )
         self._paging = GuestPaging(0, 0, 0, 0)
 

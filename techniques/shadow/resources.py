@@ -14,7 +14,10 @@ from techniques.shadow.shadow_tables import ShadowTables
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Memories, frame pool, owed flushes, counters; `reserved` entries of every shadow root."""
+    """Memories, frame pool, owed flushes, counters; `reserved` entries of every shadow root.
+
+    `prefetch`: entries considered at a hidden fault, see `techniques.shadow.prefetch`.
+    """
 
     guest: GuestMemory
     machine: MachineMemory
@@ -25,6 +28,7 @@ class Resources:
     devices: Set[
         int
     ]  # guest frames of device registers that the guest reaches directly, at the same machine frames
+    prefetch: int = 1
 
     @property
     def base(self) -> int:

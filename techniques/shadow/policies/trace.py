@@ -17,6 +17,7 @@ from techniques.shadow.fill import Filler, PageSource
 from techniques.shadow.guest_walk import GuestTranslation
 from techniques.shadow.paging_mode import PagingMode
 from techniques.shadow.policies.policy import Policy
+from techniques.shadow.prefetch import Prefetch
 from techniques.shadow.resources import Resources
 from techniques.shadow.shadow_page import ShadowPage
 from techniques.shadow.table_index import TableIndex
@@ -45,7 +46,8 @@ class Trace(Policy, PageSource):
         self.derivation = Derivation(
             self.index, resources.base, resources.guest.size, resources.devices
         )
-        self._filler = Filler(self, self.tables, self.index, self.derivation)
+        prefetch = Prefetch(resources, self.tables, self.derivation)
+        self._filler = Filler(self, self.tables, self.index, self.derivation, prefetch)
         self._writes = TableWrites(
             resources.guest,
             self.tables,

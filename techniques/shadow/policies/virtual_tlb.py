@@ -14,6 +14,7 @@ from techniques.shadow.entry_bits import ALL_RIGHTS, RW
 from techniques.shadow.guest_walk import GuestTranslation
 from techniques.shadow.paging_mode import PagingMode
 from techniques.shadow.policies.policy import Policy
+from techniques.shadow.prefetch import Prefetch
 from techniques.shadow.resources import Resources
 from techniques.shadow.shadow_page import ShadowPage
 from techniques.shadow.table_index import TableIndex
@@ -35,6 +36,7 @@ class VirtualTlb(Policy):
         self._derivation = Derivation(
             self._index, resources.base, resources.guest.size, resources.devices
         )
+        self._prefetch = Prefetch(resources, self._tables, self._derivation)
         self._root: ShadowPage | None = None
         self._mode: PagingMode
 
@@ -97,6 +99,8 @@ class VirtualTlb(Policy):
         if index in page.links:
             self._zap_tree(page.links[index])
         self._tables.set_leaf(page, index, self._derivation.shadow_leaf(first, level, rights))
+        if guest_level == 1:
+            self._prefetch.around(page, index, *translation.path[-1])
         return True
 
     def _below(self, page: ShadowPage, index: int, va: int, pieces: bool) -> ShadowPage:

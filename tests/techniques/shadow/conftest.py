@@ -17,7 +17,7 @@ MIB = 1 << 20
 class Shadowed:
     """The guest under a VMM that has nothing but the shadow pager."""
 
-    def __init__(self, words, registers, policy, base, pool):
+    def __init__(self, words, registers, policy, base, pool, prefetch):
         guest_words = words.size
         self.words = np.zeros((base >> 3) + guest_words, np.uint64)
         self.words[base >> 3 :] = words
@@ -33,6 +33,7 @@ class Shadowed:
             tlb=self.processor,
             counters=self.counters,
             policy=policy,
+            prefetch=prefetch,
         )
         self.pager.set_registers(**vars(registers))
         self.processor.load_cr3(self.pager.root)
@@ -126,8 +127,8 @@ class World:
         self.registers.cr3 = tables.root
         return tables
 
-    def start(self, policy, base=2 * MIB, pool=200):
-        return Shadowed(self.words, self.registers, policy, base, pool)
+    def start(self, policy, base=2 * MIB, pool=200, prefetch=1):
+        return Shadowed(self.words, self.registers, policy, base, pool, prefetch)
 
     def native(self):
         return Native(self.words.copy(), self.registers)

@@ -89,9 +89,9 @@ class Program:
 class Pair:
     """The guest in both worlds."""
 
-    def __init__(self, world, policy, base, pool):
+    def __init__(self, world, policy, base, pool, prefetch):
         self.native = world.native()
-        self.shadowed = world.start(policy, base, pool)
+        self.shadowed = world.start(policy, base, pool, prefetch)
 
     def change(self, gpa, value, store):
         """An entry may change: invalidate what the guest must."""
@@ -154,11 +154,11 @@ class Pair:
         assert (held[:words] == expected[:words]).all()
 
 
-def run(world, policy, base, pool, chance, steps):
+def run(world, policy, base, pool, chance, steps, prefetch=1):
     """Let a random guest take random steps; returns what it ran on."""
     program = Program(chance)
     program.build(world)
-    pair = Pair(world, policy, base, pool)
+    pair = Pair(world, policy, base, pool, prefetch)
     for number in range(steps):
         name, *arguments = program.step()
         getattr(pair, name)(*arguments)
@@ -183,8 +183,8 @@ MACHINES = pytest.mark.parametrize(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(seed=st.integers(0, 1 << 32), steps=st.integers(1, 200))
-def test_the_guest_cannot_tell(new_world, policy, base, pool, seed, steps):
-    guest = run(new_world(5 * MIB), policy, base, pool, Random(seed), steps)
+@given(seed=st.integers(0, 1 << 32), steps=st.integers(1, 200), prefetch=st.sampled_from((1, 8)))
+def test_the_guest_cannot_tell(new_world, policy, base, pool, seed, steps, prefetch):
+    guest = run(new_world(5 * MIB), policy, base, pool, Random(seed), steps, prefetch)
     total, *parts = guest.counted("pf_total", "pf_fixed", "pf_guest", "pf_write_protect", "pf_mmio")
     assert sum(parts) == total
