@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import techniques
+import workloads
 from results import published
 from results.cell import NATIVE
 from results.run import Run
@@ -83,12 +84,19 @@ def _groups() -> dict[_Group, _Cells]:
 
 def _add(groups: dict[_Group, _Cells], experiment: Experiment, technique: str, knobs: str) -> None:
     named = technique if knobs != DEFAULT_KNOBS else ""
-    for workload in filter(None, (*experiment.workloads, experiment.less)):
+    on_linux = [experiment.on_linux] if _runnable(experiment.on_linux) else []
+    for workload in filter(None, (*experiment.workloads, experiment.less, *on_linux)):
         cells = groups[experiment.preset, workload.split("/")[0], named, knobs]
         cells.workloads.add(workload)
         cells.techniques |= {technique}
         if experiment.quantity == "gain":
             cells.techniques |= {_GAIN_OVER}
+
+
+def _runnable(workload: str) -> bool:
+    """Whether the machine has what a workload on Linux needs: a kernel that was fetched."""
+    found = workloads.find(workload) if workload else None
+    return found is not None and not getattr(found, "missing", "")
 
 
 def _takes(technique: str, settings: dict[str, str]) -> bool:

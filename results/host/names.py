@@ -28,6 +28,8 @@ EXITS: Mapping[str, str] = {
     "LDTR_TR": "ldtr_tr_access",
     "EPT_MISCONFIG": "ept_misconfiguration",
     "PML_FULL": "page_modification_log_full",
+    "VMOFF": "vmxoff",
+    "VMON": "vmxon",
 }
 
 STATISTICS: Mapping[str, str] = {
@@ -103,6 +105,11 @@ WITHOUT_COUNTER: Mapping[str, str] = {
     "remote_tlb_flush": "the model has one processor",
     "remote_tlb_flush_requests": "the model has one processor",
     "pf_emulate": "part of emulate",
+    "blocking": "a state, not an event",
+    "notify_window_exits": "the model's processors have no such exit",
+    **dict.fromkeys(
+        ("UMWAIT", "TPAUSE", "BUS_LOCK", "NOTIFY"), "the model's processors have no such exit"
+    ),
     "pf_spurious": "races of several processors",
     "pf_fast": "KVM's lockless repair; the model repairs every fault alike",
     "pf_mmio_spte_created": "EPT misconfigurations for devices are not made by the model's VMM",

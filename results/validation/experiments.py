@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Quantity = Literal["cycles", "latency", "times native", "gain"]
@@ -25,7 +25,8 @@ class Experiment:
 
     An operation is `events` of the native cell's cost `operation`; `less` is a workload whose
     operation is subtracted, as the paper's benchmark subtracts its own overhead. With several
-    `workloads` the largest gain, or else the geometric mean counts.
+    `workloads` the largest gain, or else the geometric mean counts. `on_linux` is the workload of the
+    family linux that is the same benchmark on a real kernel; a folder's cells of it are preferred.
     """
 
     workloads: tuple[str, ...]
@@ -36,6 +37,13 @@ class Experiment:
     clock: float = 0.0
     count: int = 1
     less: str = ""
+    on_linux: str = ""
+
+    def alternatives(self) -> Iterator[Experiment]:
+        """The experiment on Linux, if there is one, and on the suite's own kernel."""
+        if self.on_linux:
+            yield replace(self, workloads=(self.on_linux,), on_linux="")
+        yield self
 
 
 _COMPUTE = (*("matrix-product", "quicksort", "sha-256", "sieve", "recursive-calls", "string-copy"),)
@@ -70,6 +78,7 @@ _ADAMS: Mapping[str, Experiment] = {
         _CALLS_OF_A_FORK,
         _ADAMS_HERTZ,
         40000,
+        on_linux="linux/fork-wait@process",
     ),
     "SPECint2000 average slowdown": Experiment(
         tuple(f"compute/{name}" for name in _COMPUTE), "prescott", "times native"

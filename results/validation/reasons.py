@@ -72,8 +72,8 @@ _REASONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("XEN03", "bt"): (
         (
             "*context switch*",
-            "whose translations go at each change of address space; that VMM seems to fill several "
-            "pages at a time, the policy virtual-tlb fills one",
+            "whose translations go at each change of address space; path lengths are those of a VMM of "
+            "2006 for 64-bit guests, and data caches are not modelled",
         ),
         (
             "*",

@@ -13,8 +13,8 @@ def test_every_group_has_one_geometry_and_one_set_of_knobs() -> None:
         "prescott-compute",
         "nehalem-kernel",
     } <= found.keys()
-    old = found["prescott-kernel-bt-virtual-tlb"]
-    assert old.knobs == {"bt.shadow.policy": "virtual-tlb"}
+    old = found["prescott-kernel-bt-virtual-tlb-8"]
+    assert old.knobs == {"bt.shadow.policy": "virtual-tlb", "bt.shadow.prefetch": 8}
     assert list(old.techniques) == ["bt", "native"]
     assert "kernel/context-switch@1p64k" in old.workloads
 
@@ -22,6 +22,15 @@ def test_every_group_has_one_geometry_and_one_set_of_knobs() -> None:
 def test_a_gain_needs_what_it_is_a_gain_over() -> None:
     found = dict(validation_runs.selections())
     assert list(found["nehalem-kernel"].techniques) == ["hvm-ept", "hvm-shadow", "native"]
+
+
+def test_a_benchmark_of_linux_runs_on_linux_where_there_is_a_kernel(monkeypatch) -> None:
+    monkeypatch.setattr(validation_runs, "_runnable", bool)
+    wanted = dict(validation_runs.selections())["prescott-linux"]
+    assert list(wanted.workloads) == ["linux/fork-wait@process"]
+    assert {"bt", "hvm-shadow", "native"} == set(wanted.techniques)
+    monkeypatch.setattr(validation_runs, "_runnable", lambda _: False)
+    assert "prescott-linux" not in dict(validation_runs.selections())
 
 
 def test_programs_run_long_enough_for_a_warm_up_not_to_count() -> None:

@@ -22,9 +22,9 @@ def command(
 ) -> None:
     """Set a host's FILE beside a result folder (the newest).
 
-    FILE is the text of `perf kvm stat report`, the CSV log of `kvm_stat`, or KVM's statistics as
-    CSV with the columns name and value. Shares are of all exits. docs/compare-host.md says which
-    name is which counter.
+    FILE is the text of `perf kvm stat report`, a log of `kvm_stat`, KVM's binary statistics or the text
+    that QEMU or virsh makes of them, or a CSV with the columns name and value. Shares are of all exits.
+    docs/compare-host.md says how to make them, and which name is which counter.
     """
     from results import folder as folders
     from results.host import comparison, reader

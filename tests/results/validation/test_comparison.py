@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hardware_model import presets
 from results import published
 from results.cell import Cell
 from results.finished import Finished
@@ -100,10 +101,31 @@ def test_a_knob_of_the_papers_technique_is_preferred(
         counted = {"roi": {"insn.syscall": 10, "bt.callout": callouts}}
         return replace(native, cell=identity, counters=counted)
 
-    policy = '{"shadow.policy":"virtual-tlb"}'
+    policy = '{"shadow.policy":"virtual-tlb","shadow.prefetch":8}'
     cells = [cell("native", "{}", 0), cell("bt", "{}", 1000), cell("bt", policy, 10)]
     found = row(comparison.compare([Run.load(fill_folder("b", cells))]), "lmbench null call", "bt")
     assert found["predicted"] == pytest.approx(0.45 + 216 / 2.4e9 * 1e6)
+
+
+def test_cells_on_linux_are_preferred_where_there_are_any(
+    native: Finished, fill_folder: Callable[..., Path]
+) -> None:
+    def cell(workload: str, technique: str, exits: int) -> Finished:
+        identity = Cell(workload, "small", "emulated", "prescott", technique)
+        counted = {"roi": {"insn.syscall": 30, "exits": exits}}
+        return replace(native, cell=identity, counters=counted)
+
+    own, linux = "kernel/fork-wait@process", "linux/fork-wait@process"
+    cells = [cell(own, "native", 0), cell(own, "hvm-shadow", 10)]
+    name, forks = "forkwait (40000 iterations)", 40_000
+    per_exit = 3963 + presets.load("prescott").costs["vmm.exit_dispatch"].value
+    found = row(comparison.compare([Run.load(fill_folder("c", cells))]), name, "hvm-shadow")
+    assert found["predicted"] == pytest.approx(6.02 + forks * per_exit / 3.8e9)
+    assert found["ran"] == own
+    cells += [cell(linux, "native", 0), cell(linux, "hvm-shadow", 50)]
+    found = row(comparison.compare([Run.load(fill_folder("d", cells))]), name, "hvm-shadow")
+    assert found["predicted"] == pytest.approx(6.02 + forks * 5 * per_exit / 3.8e9)
+    assert found["ran"] == linux
 
 
 def test_every_row_that_can_be_predicted_has_a_reason_if_it_is_missed() -> None:
