@@ -57,14 +57,15 @@ def pictures(plot: Plot, run: Run, preset: str) -> Iterator[Picture]:
         return
     parts = table.groupby(plot.split, sort=True, observed=True) if plot.split else [("", table)]
     for value, part in parts:
-        name = f"{plot.name}-{_file_name(value)}" if value else plot.name
-        title = f"{plot.title}: {value}" if value else plot.title
+        of_part = str(value)
+        name = f"{plot.name}-{_file_name(of_part)}" if of_part else plot.name
+        title = f"{plot.title}: {of_part}" if of_part else plot.title
         pages = _pages(plot, part)
         for number, page in enumerate(pages, 1):
             figure = drawn(plot, page.reset_index(drop=True))
-            of = f" ({number} of {len(pages)})" if len(pages) > 1 else ""
+            place = f" ({number} of {len(pages)})" if len(pages) > 1 else ""
             again = f"-{number}" if number > 1 else ""
-            yield Picture(f"{name}{again}", f"{title}{of}", plot.caption, figure)
+            yield Picture(f"{name}{again}", f"{title}{place}", plot.caption, figure)
 
 
 def _pages(plot: Plot, table: pd.DataFrame) -> list[pd.DataFrame]:
@@ -78,9 +79,9 @@ def _pages(plot: Plot, table: pd.DataFrame) -> list[pd.DataFrame]:
     return [table[table["row"].isin(names[start : start + length])] for start in starts]
 
 
-def _file_name(value: object) -> str:
+def _file_name(value: str) -> str:
     """Letters, digits and dashes only: a variant's knobs hold other characters."""
-    return re.sub(r"[^a-z0-9.]+", "-", str(value).lower()).strip("-")
+    return re.sub(r"[^a-z0-9.]+", "-", value.lower()).strip("-")
 
 
 def drawn(plot: Plot, table: pd.DataFrame) -> Figure:
