@@ -40,6 +40,7 @@ def data(run: Run, _preset: str) -> pd.DataFrame:
     found = [_outcome(row) for row in table.to_dict("records")]
     table["outcome"], table["said"] = zip(*found, strict=True)
     knobs = table["knobs"].where(table["knobs"] != "{}", "").str.replace(r'[{}"]', "", regex=True)
+    knobs = knobs.str.replace(":false", ":off").str.replace(":true", ":on")
     attack = table["workload"].str.removeprefix(_FAMILY)
     table["attack"] = (attack + "  " + knobs.str.replace(":", "=")).str.strip()
     return table.assign(variant=table["technique"]).sort_values(["attack", "variant"])
@@ -48,15 +49,20 @@ def data(run: Run, _preset: str) -> pd.DataFrame:
 def _outcome(row: Mapping[Any, Any]) -> tuple[str, str]:
     bytes_, interrupts = (int(float(str(row[name]))) for name in (_BYTES, _INTERRUPTS))
     if bytes_ or interrupts:
-        what = [f"{bytes_} bytes"] * bool(bytes_) + [f"{interrupts} interrupts"] * bool(interrupts)
+        what = [_several(bytes_, "byte")] * bool(bytes_)
+        what += [_several(interrupts, "interrupt")] * bool(interrupts)
         return "reached", f"reached: {', '.join(what)}"
     faults, blocked = (row[name] for name in _BLOCKED)
     count = max(int(float(str(n))) if n == n else 0 for n in (faults, blocked))
     return (
-        ("blocked", f"blocked: {count} {'fault' if count == 1 else 'faults'}")
+        ("blocked", f"blocked: {_several(count, 'fault')}")
         if count
         else ("nothing", "came to nothing")
     )
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def draw(table: pd.DataFrame) -> Figure:

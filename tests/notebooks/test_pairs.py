@@ -13,7 +13,7 @@ SOURCES = sorted(FOLDER.glob("*.py"))
 
 
 def test_there_are_notebooks() -> None:
-    assert len(SOURCES) >= 6
+    assert len(SOURCES) >= 7
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
