@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from trapbench.pytest_plugin import Bench
@@ -42,7 +40,7 @@ def test_equivalence_can_be_asserted(trapbench: Bench) -> None:
 
 
 def test_a_suite_elsewhere_has_the_fixture(pytester: pytest.Pytester) -> None:
-    """Where it is installed, the entry point makes the conftest superfluous."""
+    """Where it is installed, the entry point makes the conftest superfluous: tests/packaging/test_wheel.py."""
     pytester.makeconftest("from trapbench.pytest_plugin import trapbench")
     pytester.makepyfile(
         """
@@ -59,8 +57,3 @@ def test_a_suite_elsewhere_has_the_fixture(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, failed=1, skipped=1)
     result.stdout.fnmatch_lines(["*exits: 2,000, at most 5 allowed*"])
-
-
-def test_the_entry_point_is_declared() -> None:
-    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert '[project.entry-points.pytest11]\ntrapbench = "trapbench.pytest_plugin"' in text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("hardware_model", "techniques", "workloads", "results", "trapbench")
 _MADE = {".py", ".pyc", ".nbi", ".nbc"}
 _FOR_READERS = {".md"}
