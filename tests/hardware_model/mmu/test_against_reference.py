@@ -162,10 +162,10 @@ def random_memory(seed):
     return ram
 
 
-def machine(geometry, seed, control, eptp):
+def machine(geometry, seed, control, eptp, unit=Mmu):
     """A unit over random memory."""
     write_protect, smep, smap, no_execute, root = control
-    mmu = Mmu(random_memory(seed), geometry)
+    mmu = unit(random_memory(seed), geometry)
     mmu[Word.CR0] = 1 << 31 | write_protect << 16 | 1
     mmu[Word.CR4] = 1 << 5 | smep << 20 | smap << 21
     mmu[Word.EFER] = 0x500 | no_execute << 11
