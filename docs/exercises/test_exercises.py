@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from pathlib import Path
@@ -10,9 +11,13 @@ from types import ModuleType
 from iced_x86 import Mnemonic
 
 import workloads
+from hardware_model.devices.dma import DmaBlocked
+from hardware_model.machine import Machine
 from hardware_model.vmx.exit_reasons import Reason
 from techniques import run_guest
+from techniques.assignment import assignment
 from techniques.binary_translation import emulation
+from techniques.frames import FrameAllocator
 from techniques.hvm import exit_handlers
 from techniques.paravirtual.processor_hypercalls import ProcessorHypercalls
 from techniques.shadow.policies import POLICIES
@@ -71,3 +76,31 @@ def test_shadow_policy(monkeypatch):
     suite = ("nano/ptemod-p-to-np", "kernel/mmap-munmap", "exit/invlpg")
     found = [counters_if_as_native("hvm-shadow", w, shadow_policy="virtual-tlb") for w in suite]
     assert sum(counters.get("exit.invlpg", 0) for counters in found) > 3000
+
+
+def test_iotlb_invalidation(monkeypatch):
+    monkeypatch.setattr(assignment, "Strict", solution("5_iotlb_invalidation").Strict)
+    attacked = run_guest("hvm-ept", workloads.find("isolation/dma@stale"), "small")
+    assert attacked.status == "ok", attacked.reason
+    assert attacked.counters_total["vtd.iotlb.invalidate.page"] > 0
+    assert still_reached(unmap=(7, 9)) == [6, 9]
+    assert still_reached(unmap=(8, 9)) == [6, 7, 9]
+
+
+def still_reached(unmap: tuple[int, int]) -> list[int]:
+    """Pages 6 to 9 that a device reaches after a range was unmapped."""
+    machine = Machine(16 << 20)
+    driver = assignment.Assignment(machine, FrameAllocator(1 << 20, 4 << 20))
+    driver.enable()
+    domain = driver.new_domain()
+    driver.attach(0x0018, domain)
+    domain.map(6 << 12, 8 << 20, 4 << 12)
+    for page in range(6, 10):
+        machine.remapping.read(0x0018, page << 12, 4)
+    domain.unmap(unmap[0] << 12, (unmap[1] - unmap[0]) << 12)
+    reached = []
+    for page in range(6, 10):
+        with contextlib.suppress(DmaBlocked):
+            machine.remapping.read(0x0018, page << 12, 4)
+            reached.append(page)
+    return reached
