@@ -9,6 +9,7 @@ import traceback
 
 import click
 
+from trapbench import lessons
 from trapbench.errors import is_ours
 
 #: Command name to the module that defines it; the function has the module's name.
@@ -44,14 +45,26 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
-        return command
+        return lessons.teach(cmd_name, importlib.import_module(_COMMANDS[cmd_name]).command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, none of which has to be loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lessons.LESSONS[name].summary) for name in _COMMANDS])
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=lessons.examples(lessons.FIRST_STEPS),
+)
 @click.version_option(package_name="trapbench")
 def trapbench() -> None:
-    """Run one x86-64 guest under several virtualization techniques and count every trap."""
+    """Run one x86-64 guest under several virtualization techniques and count every trap.
+
+    Results go to trapbench-runs/; commands that take a result folder use the newest when none is named. `trapbench
+    COMMAND --help` explains a command, with examples.
+    """
 
 
 def main() -> None:
