@@ -86,9 +86,9 @@ _ADAMS: Mapping[str, Experiment] = {
 }
 
 _XEN03: Mapping[str, Experiment] = {
-    "lmbench null call": _lmbench("null-call", "insn.syscall", 1),
-    "lmbench signal install": _lmbench("signal-install", "insn.syscall", 1),
-    "lmbench signal handle": _lmbench("signal", "insn.syscall", 2),
+    "lmbench null call": _lmbench("gate-call", "delivery.exception", 1),
+    "lmbench signal install": _lmbench("gate-call@install", "delivery.exception", 1),
+    "lmbench signal handle": _lmbench("gate-call@signal", "delivery.exception", 2),
     "lmbench fork proc": _lmbench("fork-wait@process", "insn.syscall", _CALLS_OF_A_FORK),
     "lmbench exec proc": _lmbench("fork-exec", "insn.syscall", _CALLS_OF_AN_EXEC),
     "lmbench mmap latency": _lmbench("mmap-munmap@8m", "insn.syscall", 2),

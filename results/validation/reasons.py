@@ -83,8 +83,17 @@ _REASONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("XEN03", "pv"): (
         (
             "*signal handle*",
-            "in the paper Xen's guest beats native, which no cost of the model can bring about; "
-            + _LONG_MODE,
+            "Linux 2.4 changes IF in more places of a signal's path, which Xen's guest does by stores",
+        ),
+        (
+            "*null call*",
+            "our native kernel must exchange GS at an INT 80H, which a 32-bit one need not; under Xen "
+            "ours has no GS",
+        ),
+        (
+            "*signal install*",
+            "our native kernel must exchange GS at an INT 80H, which a 32-bit one need not; under Xen "
+            "ours has no GS",
         ),
         ("*context switch*", "data caches are not modelled, which a hypervisor's work displaces"),
         ("*fork*", "the process copied has the size of one measured under a later Linux"),

@@ -50,6 +50,9 @@ EXIT = {
 }
 KERNEL = {
     "null-call": lambda n: [n],
+    "gate-call": lambda n: [n, 0],
+    "gate-call@install": lambda n: [n, 0],
+    "gate-call@signal": lambda n: [n, n],
     "fork-wait": lambda n: [n * (n + 1) // 2, sum(range(2, n + 2))],
     "fork-wait@process": lambda n: [n * (n + 1) // 2, sum(range(2, n + 2))],
     "fork-exec": lambda n: [67 * n],

@@ -81,24 +81,25 @@ def test_a_latency_is_the_native_one_and_what_the_technique_adds(
     native: Finished, fill_folder: Callable[..., Path]
 ) -> None:
     def cell(technique: str, **counters: int) -> Finished:
-        identity = Cell("kernel/null-call", "small", "emulated", "prescott", technique)
+        identity = Cell("kernel/gate-call", "small", "emulated", "prescott", technique)
         counted = {"roi": {name.replace("_", "."): n for name, n in counters.items()}}
         return replace(native, cell=identity, counters=counted)
 
-    cells = [cell("native", insn_syscall=10), cell("pv", insn_syscall=10, trap_syscall=10)]
+    calls = {"interrupt_software": 10}
+    cells = [cell("native", **calls), cell("pv", **calls, trap_syscall=10)]
     found = row(comparison.compare([Run.load(fill_folder("b", cells))]), "lmbench null call", "pv")
     added = 242 / 2.4e9 * 1e6  # one SYSCALL into the VMM and back on Prescott, at the paper's clock
     assert found["predicted"] == pytest.approx(0.45 + added)
     assert found["added"] == pytest.approx(added / (0.46 - 0.45))
-    assert "pv.traps=direct" in found["reason"]
+    assert "exchange GS" in found["reason"]
 
 
 def test_a_knob_of_the_papers_technique_is_preferred(
     native: Finished, fill_folder: Callable[..., Path]
 ) -> None:
     def cell(technique: str, knobs: str, callouts: int) -> Finished:
-        identity = Cell("kernel/null-call", "small", "emulated", "prescott", technique, knobs)
-        counted = {"roi": {"insn.syscall": 10, "bt.callout": callouts}}
+        identity = Cell("kernel/gate-call", "small", "emulated", "prescott", technique, knobs)
+        counted = {"roi": {"interrupt.software": 10, "bt.callout": callouts}}
         return replace(native, cell=identity, counters=counted)
 
     policy = '{"shadow.policy":"virtual-tlb","shadow.prefetch":8}'
