@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -79,16 +80,20 @@ class Evidence:
 
     def counter(self, technique: str, name: str, workloads: pd.Index) -> int:
         """A counter's sum over a technique's equivalent cells of these workloads."""
+        return int(self.counted(technique, workloads).get(name, 0))
+
+    def counted(self, technique: str, workloads: pd.Index) -> dict[str, int]:
+        """The counters that are not 0 over a technique's equivalent cells of these workloads."""
+        rows = self._counters
+        chosen = rows[(rows["technique"] == technique) & rows["workload"].isin(workloads)]
+        totals = chosen.groupby("counter")["value"].sum()
+        return {str(name): int(value) for name, value in totals.items() if value}
+
+    @cached_property
+    def _counters(self) -> pd.DataFrame:
         rows = self.run.valid_counters()
-        chosen = rows[
-            (rows["technique"] == technique)
-            & rows["workload"].isin(workloads)
-            & (rows["counter"] == name)
-            & (rows["scope"] == "roi")
-            & (rows["knobs"] == "{}")
-            & (rows["io"] == NATIVE_IO)
-        ]
-        return int(chosen["value"].sum())
+        asked = (rows["scope"] == "roi") & (rows["knobs"] == "{}") & (rows["io"] == NATIVE_IO)
+        return rows[asked]
 
     def component(self, preset: str, component: str) -> pd.DataFrame:
         """Cycles of one component over native's total: index workload, a column per technique."""

@@ -87,3 +87,25 @@ def test_the_size_of_a_vmm_is_told_per_technique(judge: Judge) -> None:
     assert finding.verdict == "holds"
     assert finding.numbers["bt: source lines"] == 5000
     assert finding.numbers["hvm-shadow: entries into the VMM"] == 30
+
+
+def test_a_smaller_measure_of_another_technique_is_said(judge: Judge) -> None:
+    name, technique, digest, counters = FORK[-1]
+    finding = judge(*FORK[:-1], (name, technique, digest, {**counters, "emulate": 5}))[8]
+    assert finding.verdict == "depends"
+    assert "bt has fewer instructions emulated" in finding.why
+    assert "bt has fewer paths" not in finding.why
+    assert finding.numbers["bt: paths"] == 1
+
+
+def test_porting_is_judged_by_sensitive_instructions_and_by_cycles(judge: Judge) -> None:
+    native = {**WORK, "insn.cli": 40, "insn.syscall": 3}
+    ported = {**WORK, "insn.syscall": 3, "hypercall.iret": 1, "trap.emulated": 2}
+    cells = [(name, t, d, {**c, **native}) for name, t, d, c in FORK]
+    finding = judge(*cells, ("kernel/fork-wait", "pv", "d", ported))[3]
+    assert finding.numbers["sensitive instructions, native"] == 40
+    assert finding.numbers["sensitive instructions, pv"] == 2
+    assert finding.numbers["prescott: pv best of pv, bt, hvm-shadow, or level"] == (
+        "100% of 1, alone 100%"
+    )
+    assert any("pv × kernel/fork-wait" in cell for cell in finding.cells)
