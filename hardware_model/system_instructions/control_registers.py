@@ -91,7 +91,7 @@ ROWS = (
         "switches protection, paging, write protection and TS",
         probe="mov-to-cr0",
         exit="CR0 guest/host mask",
-        bt="callout",
+        bt="callout: the processor's CR0 and the shadow tables follow",
         pv="hypercall fpu_taskswitch for TS; other bits are refused",
     ),
     _move(
@@ -120,7 +120,7 @@ ROWS = (
         "switches paging features and flushes the TLBs",
         probe="mov-to-cr4",
         exit="CR4 guest/host mask",
-        bt="callout",
+        bt="callout: the processor's CR4 and the shadow tables follow",
         pv="trap: emulated by the VMM",
     ),
     _move(
@@ -130,7 +130,7 @@ ROWS = (
         "changes the task priority of the local APIC",
         probe="mov-to-cr8",
         exit="Primary.CR8_LOAD_EXITING",
-        bt="in-cache: stores to the state page; callout if an interrupt becomes deliverable",
+        bt="in-cache or callout: stores to the state page; the VMM for an illegal value, and while an interrupt waits",
         pv="avoided",
     ),
     SystemInstruction(
@@ -145,7 +145,7 @@ ROWS = (
         agrees=("clts",),
         exit="CR0 guest/host mask",
         exit_reason="cr_access",
-        bt="callout",
+        bt="callout: TS of the processor's CR0 follows",
         pv="hypercall fpu_taskswitch",
     ),
     SystemInstruction(
@@ -160,7 +160,7 @@ ROWS = (
         agrees=("lmsw",),
         exit="CR0 guest/host mask",
         exit_reason="cr_access",
-        bt="callout",
+        bt="callout: the processor's CR0 follows",
         pv="avoided",
     ),
     SystemInstruction(
@@ -175,7 +175,8 @@ ROWS = (
         at_cpl1="differs",
         cpl1="TS, MP and NE are the VMM's",
         differs=("smsw",),
-        bt="in-cache: stores the virtual CR0",
+        bt="in-cache or callout: stores the virtual CR0; "
+        "the VMM where a RIP-relative operand is out of reach",
         pv="executes: the port does not depend on it",
     ),
     SystemInstruction(
@@ -190,7 +191,7 @@ ROWS = (
         agrees=("mov-from-dr",),
         exit="Primary.MOV_DR_EXITING",
         exit_reason="dr_access",
-        bt="callout",
+        bt="callout: breakpoints are the processor's, and MOV DR needs CPL 0",
         pv="hypercall get_debugreg",
     ),
     SystemInstruction(
@@ -205,7 +206,7 @@ ROWS = (
         agrees=("mov-to-dr",),
         exit="Primary.MOV_DR_EXITING",
         exit_reason="dr_access",
-        bt="callout",
+        bt="callout: breakpoints are the processor's, and MOV DR needs CPL 0",
         pv="hypercall set_debugreg",
     ),
     SystemInstruction(
@@ -218,7 +219,7 @@ ROWS = (
         reason="changes RFLAGS.AC, by which SMAP permits accesses to user pages",
         at_cpl1="traps",
         cpl1="#UD",
-        bt="callout",
+        bt="in-cache: PUSHF and POPF on a stack of the state page",
         pv="avoided",
     ),
     SystemInstruction(
@@ -231,7 +232,7 @@ ROWS = (
         reason="not on this machine: it has no XSAVE",
         at_cpl1="invalid",
         cpl1="#UD at any CPL",
-        bt="copied",
+        bt="copied: #UD",
         pv="avoided",
     ),
     SystemInstruction(
@@ -246,7 +247,7 @@ ROWS = (
         cpl1="#UD at any CPL",
         exit="always",
         exit_reason="xsetbv",
-        bt="copied",
+        bt="callout: #UD",
         pv="avoided",
     ),
 )

@@ -21,7 +21,7 @@ def _load(mnemonic: str, opcode: str, reason: str, exit_reason: str, pv: str) ->
         agrees=(mnemonic.lower(),),
         exit=_CONTROL,
         exit_reason=exit_reason,
-        bt="callout",
+        bt="callout: the VMM's own tables stay in the register, and the guest's become what they mirror",
         pv=pv,
     )
 
@@ -43,7 +43,8 @@ def _store(
         differs=(mnemonic.lower(),),
         exit=_CONTROL,
         exit_reason=exit_reason,
-        bt="in-cache: stores the guest's value from the state page",
+        bt="in-cache or callout: stores the guest's value from the state page; "
+        "the VMM where the operand is out of reach of the moved instruction",
         pv="executes: the port does not depend on it",
     )
 

@@ -30,7 +30,7 @@ ROWS = (
         at_cpl1="traps",
         cpl1="the VMM keeps IOPL at 0, so it raises #GP(0)",
         agrees=("sti",),
-        bt="in-cache: sets the virtual IF; callout if an interrupt is pending",
+        bt="in-cache or callout: sets the virtual IF; the VMM if an interrupt waits",
         pv="shared memory: clears the event mask; hypercall if an event is pending",
     ),
     SystemInstruction(
@@ -45,7 +45,7 @@ ROWS = (
         at_cpl1="differs",
         cpl1="IF reads as 1 after CLI: the VMM needs interrupts on while the guest runs",
         differs=("pushf",),
-        bt="in-cache: pushes the flags with the virtual IF and IOPL",
+        bt="in-cache or callout: pushes the flags with the virtual IF and IOPL; the 16-bit form is the VMM's",
         pv="shared memory: reads the event mask",
     ),
     SystemInstruction(
@@ -60,7 +60,8 @@ ROWS = (
         at_cpl1="differs",
         cpl1="IF stays as it is, so critical sections are neither entered nor left",
         differs=("popf",),
-        bt="in-cache: pops, with IF going to the state page",
+        bt="in-cache or callout: pops, IF going to the state page; the VMM for TF, IOPL, NT, 16 bits, and if an "
+        "interrupt waits",
         pv="shared memory: writes the event mask",
     ),
     SystemInstruction(
@@ -75,7 +76,9 @@ ROWS = (
         "CPL0 may not return to, is accepted; IF is not loaded",
         agrees=("iret",),
         differs=("iret-rpl1",),
-        bt="in-cache within the kernel, unless an interrupt waits; callout to user code",
+        bt="in-cache or callout: IRETQ that keeps CS and SS, or goes to user code by the segments of the last time, "
+        "which only the VMM can compare with the descriptors that the processor has; the VMM for other segments, a "
+        "change of TF, IOPL or NT, user code with IF clear, and if an interrupt waits",
         pv="hypercall iret",
     ),
     SystemInstruction(
@@ -90,7 +93,7 @@ ROWS = (
         at_cpl1="traps",
         cpl1="it enters the VMM: through its gate, or by #GP where that gate's DPL forbids it",
         agrees=("int-dpl0", "int-dpl3"),
-        bt="callout: delivers through the guest's IDT",
+        bt="callout: delivers through the guest's IDT, whose gates lead to CPL 0",
         pv="trap: reflected through the table of set_trap_table",
     ),
     SystemInstruction(
@@ -107,7 +110,7 @@ ROWS = (
         agrees=("int3",),
         exit="exception bitmap",
         exit_reason="exception_nmi",
-        bt="callout: delivers through the guest's IDT",
+        bt="callout: delivers through the guest's IDT, whose gates lead to CPL 0",
         pv="trap: reflected through the table of set_trap_table",
     ),
     SystemInstruction(
@@ -121,7 +124,7 @@ ROWS = (
         cpl1="it enters the VMM as #DB",
         exit="exception bitmap",
         exit_reason="exception_nmi",
-        bt="callout: delivers through the guest's IDT",
+        bt="callout: delivers through the guest's IDT, whose gates lead to CPL 0",
         pv="trap: reflected through the table of set_trap_table",
     ),
     SystemInstruction(
@@ -135,7 +138,7 @@ ROWS = (
         cpl1="#GP(0)",
         exit="Primary.HLT_EXITING",
         exit_reason="hlt",
-        bt="callout: the VMM waits for the next event",
+        bt="callout: the VMM waits for the next event; HLT needs CPL 0",
         pv="hypercall sched_op block",
     ),
     SystemInstruction(

@@ -32,7 +32,7 @@ ROWS = (
         "IN",
         "E4, E5, EC, ED",
         ("in",),
-        "in-cache for a byte of a port whose reading has no effect: loads it from the virtual chipset; else callout",
+        "in-cache or callout: loads a byte from the virtual chipset if that has no effect; else the VMM",
     ),
     _port("OUT", "E6, E7, EE, EF", ("out",)),
     _port("INS", "6C, 6D"),

@@ -14,7 +14,7 @@ ROWS = (
         reason="enters CPL0 at the address in LSTAR, which is the VMM's",
         at_cpl1="traps",
         cpl1="it enters the VMM, which delivers it to the guest's own LSTAR",
-        bt="callout in kernel code; from user code it enters the VMM",
+        bt="callout: LSTAR is the VMM's; user code, which is not translated, enters it directly",
         pv="trap: from user code to the kernel's callback, from the kernel a hypercall",
     ),
     SystemInstruction(
@@ -26,7 +26,9 @@ ROWS = (
         reason="leaves CPL0",
         at_cpl1="traps",
         cpl1="#GP(0)",
-        bt="callout: goes on with direct user code",
+        bt="in-cache or callout: an IRET from a frame on the state page; "
+        "the VMM for other than flat segments, a change of TF, "
+        "IOPL or NT, IF clear, a return to 32-bit code, and if an interrupt waits",
         pv="hypercall iret",
     ),
     SystemInstruction(
@@ -39,7 +41,7 @@ ROWS = (
         reason="not on this machine: CPUID does not advertise it",
         at_cpl1="invalid",
         cpl1="#UD at any CPL",
-        bt="copied",
+        bt="UD2: #UD",
         pv="avoided",
     ),
     SystemInstruction(
@@ -51,7 +53,7 @@ ROWS = (
         reason="leaves CPL0",
         at_cpl1="traps",
         cpl1="#GP(0)",
-        bt="callout",
+        bt="callout: #UD, as CPUID does not advertise it",
         pv="avoided",
     ),
     SystemInstruction(
@@ -66,7 +68,7 @@ ROWS = (
         agrees=("rdmsr",),
         exit="Primary.USE_MSR_BITMAPS",
         exit_reason="rdmsr",
-        bt="callout",
+        bt="callout: the MSRs are the VMM's; those of FS and GS are the processor's, and RDMSR needs CPL 0",
         pv="trap: emulated by the VMM",
     ),
     SystemInstruction(
@@ -81,7 +83,7 @@ ROWS = (
         agrees=("wrmsr",),
         exit="Primary.USE_MSR_BITMAPS",
         exit_reason="wrmsr",
-        bt="callout",
+        bt="callout: the MSRs are the VMM's, and WRMSR needs CPL 0",
         pv="hypercall set_segment_base for bases; else trap",
     ),
     SystemInstruction(
@@ -96,7 +98,8 @@ ROWS = (
         agrees=("rdtsc",),
         exit="Primary.RDTSC_EXITING",
         exit_reason="rdtsc",
-        bt="in-cache: the counter plus an offset from the state page",
+        bt="copied: virtual time is the counter's own; with CR4.TSD "
+        "set it faults, and the VMM does it",
         pv="executes: with the time page of shared memory",
     ),
     SystemInstruction(
@@ -110,7 +113,7 @@ ROWS = (
         cpl1="the VMM sets CR4.TSD, so it raises #GP(0)",
         exit="Primary.RDTSC_EXITING",
         exit_reason="rdtscp",
-        bt="in-cache: the counter plus an offset, and the virtual TSC_AUX",
+        bt="copied: as RDTSC; the processor has the guest's TSC_AUX",
         pv="executes: with the time page of shared memory",
     ),
     SystemInstruction(
@@ -124,7 +127,7 @@ ROWS = (
         cpl1="the VMM clears CR4.PCE, so it raises #GP(0); CPUID advertises no counters",
         exit="Primary.RDPMC_EXITING",
         exit_reason="rdpmc",
-        bt="callout",
+        bt="callout: #GP(0); there are no counters",
         pv="avoided",
     ),
     SystemInstruction(
@@ -139,7 +142,7 @@ ROWS = (
         agrees=("cpuid",),
         exit="always",
         exit_reason="cpuid",
-        bt="callout",
+        bt="copied: the guest is offered the processor as it is",
         pv="trap: the port's prefixed form is emulated by the VMM",
     ),
     SystemInstruction(
@@ -169,7 +172,7 @@ ROWS = (
         cpl1="#UD at any CPL",
         exit="Primary.INVLPG_EXITING",
         exit_reason="invpcid",
-        bt="copied",
+        bt="copied: #UD",
         pv="avoided",
     ),
     SystemInstruction(
@@ -184,7 +187,7 @@ ROWS = (
         agrees=("invd",),
         exit="always",
         exit_reason="invd",
-        bt="callout",
+        bt="callout: needs CPL 0; no caches are modelled",
         pv="avoided",
     ),
     SystemInstruction(
@@ -199,7 +202,7 @@ ROWS = (
         agrees=("wbinvd",),
         exit="Secondary.WBINVD_EXITING",
         exit_reason="wbinvd",
-        bt="callout",
+        bt="callout: needs CPL 0; no caches are modelled",
         pv="trap: emulated by the VMM",
     ),
 )

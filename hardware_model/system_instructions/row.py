@@ -39,7 +39,9 @@ class SystemInstruction:
     `agrees` and `differs` name the slots of the probe workload that show it. `exit` is what makes
     the instruction exit in VMX non-root operation: "never", "always", the name of a control, a mask
     or the exception bitmap; `exit_reason` is the name of the basic exit reason. `bt` and `pv` tell
-    what binary translation and a Xen-PV port put in its place.
+    what binary translation and a Xen-PV port put in its place. `bt` begins with copied, in-cache (a
+    sequence in the translation cache), callout, in-cache or callout, or UD2 (#UD in its place); behind a
+    colon it says how, and why the VMM is needed.
     """
 
     mnemonic: str

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from hardware_model.system_instructions.row import SystemInstruction
 
+_LOADED = (
+    "callout: the processor would load the VMM's descriptor, which may be older than the guest's, "
+    "and refuses SS with RPL 0 at CPL 1"
+)
 _RPL1 = "a selector with RPL 1 is accepted, which is refused at CPL0"
 
 
@@ -26,7 +30,7 @@ def _check(mnemonic: str, opcode: str, reason: str, cpl1: str) -> SystemInstruct
         at_cpl1="differs",
         cpl1=cpl1,
         differs=(mnemonic.lower(),),
-        bt="callout: answers from the guest's descriptors and virtual CPL",
+        bt="in-cache: answers from the guest's own descriptor, by its table registers on the state page, as for CPL 0",
         pv="executes: the port knows its ring",
     )
 
@@ -47,7 +51,7 @@ def _far(
         at_cpl1="differs",
         cpl1=cpl1,
         differs=(probe,),
-        bt="callout",
+        bt="callout: at CPL 1 a CS with RPL 0 is refused, and the VMM notes a change of CS",
         pv="executes with the selectors of the port's ring",
     )
 
@@ -74,7 +78,8 @@ ROWS = (
         at_cpl1="differs",
         cpl1="bits 1:0 read as 1",
         differs=("mov-from-cs", "mov-from-ss"),
-        bt="in-cache: the guest's selector is a constant of the translation unit",
+        bt="in-cache or callout: loads the guest's selector from the state page; "
+        "the VMM where a RIP-relative operand is out of reach",
         pv="executes: the port knows its ring",
     ),
     SystemInstruction(
@@ -101,7 +106,7 @@ ROWS = (
         at_cpl1="differs",
         cpl1=f"SS with RPL 0 raises #GP and can be emulated; {_RPL1}",
         differs=("mov-to-ss", "mov-to-ds"),
-        bt="callout: loads the guest's selector with the ring changed",
+        bt=_LOADED,
         pv="executes with the selectors of the port's ring",
     ),
     SystemInstruction(
@@ -116,7 +121,7 @@ ROWS = (
         long_mode="does not apply: these opcodes raise #UD in 64-bit mode",
         at_cpl1="invalid",
         cpl1="#UD at any CPL",
-        bt="copied: it faults in the cache as at CPL0",
+        bt="UD2: #UD",
         pv="avoided",
     ),
     SystemInstruction(
@@ -146,7 +151,7 @@ ROWS = (
         long_mode="does not apply: these opcodes raise #UD in 64-bit mode",
         at_cpl1="invalid",
         cpl1="#UD at any CPL",
-        bt="copied: it faults in the cache as at CPL0",
+        bt="UD2: #UD",
         pv="avoided",
     ),
     SystemInstruction(
@@ -161,7 +166,7 @@ ROWS = (
         at_cpl1="differs",
         cpl1=_RPL1,
         differs=("pop-fs",),
-        bt="callout: loads the guest's selector with the ring changed",
+        bt=_LOADED,
         pv="executes with the selectors of the port's ring",
     ),
     SystemInstruction(
@@ -174,7 +179,7 @@ ROWS = (
         at_cpl1="differs",
         cpl1=_RPL1,
         differs=("lfs",),
-        bt="callout: loads the guest's selector with the ring changed",
+        bt=_LOADED,
         pv="executes with the selectors of the port's ring",
     ),
     _far(
@@ -211,7 +216,8 @@ ROWS = (
         at_cpl1="traps",
         cpl1="#GP(0)",
         agrees=("swapgs",),
-        bt="callout",
+        bt="callout: only SWAPGS and WRMSR, which need CPL 0, load 64 bits of the base of GS on a processor "
+        "without WRGSBASE",
         pv="avoided: the VMM exchanges the bases when it enters the kernel",
     ),
     SystemInstruction(
@@ -224,7 +230,7 @@ ROWS = (
         reason="not on this machine: CPUID does not advertise FSGSBASE",
         at_cpl1="invalid",
         cpl1="#UD at any CPL",
-        bt="copied",
+        bt="copied: #UD",
         pv="avoided",
     ),
 )

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from hardware_model.system_instructions.row import SystemInstruction
 
+_REPLACED = "UD2: #UD"
 _NO_VMX = "the guest is not offered VMX, so it raises #UD natively"
 
 
 def _absent(
-    mnemonic: str, forms: str, cost_key: str, exit: str, exit_reason: str = "", pv: str = "avoided"
+    mnemonic: str,
+    forms: str,
+    cost_key: str,
+    exit: str,
+    exit_reason: str = "",
+    pv: str = "avoided",
+    bt: str = "copied: #UD",
 ) -> SystemInstruction:
     return SystemInstruction(
         mnemonic=mnemonic,
@@ -22,15 +29,15 @@ def _absent(
         cpl1="#UD at any CPL",
         exit=exit,
         exit_reason=exit_reason,
-        bt="copied: it faults in the cache as natively",
+        bt=bt,
         pv=pv,
     )
 
 
 ROWS = (
-    _absent("VMCALL", "0F 01 C1", "vmcall", "always", "vmcall"),
-    _absent("VMLAUNCH", "0F 01 C2", "vmx", "always", "vmlaunch"),
-    _absent("VMRESUME", "0F 01 C3", "vmx", "always", "vmresume"),
+    _absent("VMCALL", "0F 01 C1", "vmcall", "always", "vmcall", bt=_REPLACED),
+    _absent("VMLAUNCH", "0F 01 C2", "vmx", "always", "vmlaunch", bt=_REPLACED),
+    _absent("VMRESUME", "0F 01 C3", "vmx", "always", "vmresume", bt=_REPLACED),
     _absent("VMXOFF", "0F 01 C4", "vmx", "always", "vmxoff"),
     _absent("VMXON", "F3 0F C7 /6", "vmx", "always", "vmxon"),
     _absent("VMCLEAR", "66 0F C7 /6", "vmx", "always", "vmclear"),
@@ -41,7 +48,7 @@ ROWS = (
     _absent("INVEPT", "66 0F 38 80", "vmx", "always", "invept"),
     _absent("INVVPID", "66 0F 38 81", "vmx", "always", "invvpid"),
     _absent("GETSEC", "0F 37", "getsec", "always", "getsec"),
-    _absent("RSM", "0F AA", "rsm", "never"),
+    _absent("RSM", "0F AA", "rsm", "never", bt=_REPLACED),
     _absent(
         "UD2",
         "0F 0B, 0F B9, 0F FF",

@@ -35,7 +35,11 @@ _REASONS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
         ),
         ("*call/ret*", _SEQUENCE),
         ("*cr8write*", _SEQUENCE),
-        ("*syscall*", "passing a system call on is reasoned, not calibrated"),
+        (
+            "*syscall*",
+            "our SYSRET is an IRET in the translation cache, where the paper's VMM is entered; passing "
+            "a system call on is reasoned, not calibrated",
+        ),
         ("*pgfault*", _FAULT),
         ("*divzero*", _FAULT),
         (

@@ -5,7 +5,8 @@ unit, builder      a translation unit, and how one is emitted
 templates          single instructions of translated code
 copying            instructions taken over, RIP-relative operands fixed up
 control_flow       jumps, calls and returns
-interrupt_return   IRETQ
+interrupt_return   IRETQ; system_return: SYSRETQ; user_returns: what both need to enter user code
+descriptor_checks  LAR, LSL, VERR, VERW
 sensitive          sequences on the state page, callouts; state_reads, port_reads: those that only load from it
 translator         from guest code to a unit
 address_space      which roots share their units

@@ -13,7 +13,7 @@ from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 _STATE = REGION + STATE
 _CALLOUT = "ud2"
 _MASK = (1 << 64) - 1
-RAX, RCX = 0, 1
+RAX, RCX, RDX, RBX, RSP = range(5)
 
 
 @cache
@@ -46,6 +46,7 @@ class UnitBuilder:
         self._callouts: dict[int, Callout] = {}
         self._exits: list[Exit] = []
         self._starts: dict[int, int] = {}
+        self._leaps: list[int] = []
         self.shadow = False
         self.flags_in_rax = False
         self.instructions = 0
@@ -75,6 +76,28 @@ class UnitBuilder:
     def emit(self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit the template `text` patched with `value`; otherwise as `raw`."""
         return self.raw(template(text).at(self.address, _STATE, value), units, saved)
+
+    @property
+    def size(self) -> int:
+        """Bytes emitted so far."""
+        return len(self._code)
+
+    def branch(self, condition: int, saved: tuple[int, ...]) -> int:
+        """A branch forward within an instruction's translation, by the second opcode byte of its Jcc;
+        `land` says where to.
+        """
+        return self.raw(bytes([0x0F, condition, 0, 0, 0, 0]), saved=saved) + 2
+
+    def leap(self, condition: int, saved: tuple[int, ...]) -> None:
+        """A branch to where the next `land` without a branch of its own will be."""
+        self._leaps.append(self.branch(condition, saved))
+
+    def land(self, branch: int | None = None) -> None:
+        """A branch, or all leaps, lead here."""
+        for site in self._leaps if branch is None else (branch,):
+            self._patch(site, self.address)
+        if branch is None:
+            self._leaps.clear()
 
     def callout(
         self, kind: Kind, instruction: Instruction | None = None, saved: tuple[int, ...] = ()

@@ -78,11 +78,22 @@ def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:
         if handler is None:
             raise invalid_opcode()
         handler(vmm, instruction)
-        if mnemonic in _LOAD_TABLES:
+        if mnemonic == Mnemonic.IRETQ and vmm.cpu.cpl:
+            vmm.returns.returned()
+        elif mnemonic in _LOAD_TABLES:
             vmm.page.store_tables()
         elif mnemonic == Mnemonic.IN:
             vmm.chipset.was_read(ports.port_of(vmm, instruction, 1))
         elif mnemonic == Mnemonic.INVLPG:
             vmm.frames.check_page(vmm.emulator.linear_address(instruction) >> 12)
-        elif mnemonic == Mnemonic.WRMSR and vmm.selected_msr == Msr.EFER:
-            vmm.frames.check_all()
+        elif mnemonic == Mnemonic.WRMSR:
+            _msr_written(vmm, vmm.selected_msr)
+
+
+def _msr_written(vmm: BinaryTranslation, number: int) -> None:
+    if number == Msr.EFER:
+        vmm.frames.check_all()
+    if number in (Msr.EFER, Msr.STAR):
+        vmm.returns.star_loaded()
+    elif number == Msr.TSC_AUX:  # RDTSCP is copied
+        vmm.machine.processor.write_msr(number, vmm.cpu.msrs[Msr.TSC_AUX])

@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction, Mnemonic, OpKind, Register, RegisterExt
 
-from hardware_model.cpu.device_access import read_gpr, write_gpr
-from techniques.deprivileged.descriptor_mirror import CODE, CONFORMING, SYSTEM_BIT
-from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException
-from techniques.deprivileged.segmentation import READABLE, WRITABLE, Descriptor
+from hardware_model.cpu.device_access import write_gpr
 from techniques.deprivileged.virtual_cpu import AC, IF, IOPL, RF, VM
 
 if TYPE_CHECKING:
     from techniques.deprivileged.vmm import DeprivilegingVmm
 
 Handler = Callable[["DeprivilegingVmm", Instruction], None]
-_ZF = 1 << 6
-_NULL = 0xFFFC
 _ALL_FLAGS = 0x3F7FD5
-_LAR_SYSTEM = frozenset({1, 2, 3, 4, 5, 9, 11, 12})
-_LSL_SYSTEM = frozenset({1, 2, 3, 9, 11})
-_LAR_MASK, _LIMIT_MASK = 0x00F0FF00, 0xFFFFFFFF
 
 
 def _store(vmm: DeprivilegingVmm, instruction: Instruction, value: int, memory_bytes: int) -> None:
@@ -77,73 +69,6 @@ def move_from_segment(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
     vmm.complete(instruction)
 
 
-def _selector(vmm: DeprivilegingVmm, instruction: Instruction, operand: int) -> int:
-    if instruction.op_kind(operand) == OpKind.MEMORY:
-        return vmm.read_operand(instruction, 2)
-    return read_gpr(vmm.machine.registers, instruction.op_register(operand)) & 0xFFFF
-
-
-def _visible(vmm: DeprivilegingVmm, selector: int, system: frozenset[int]) -> Descriptor | None:
-    """The descriptor if CPL and RPL may see it, and if its system type is one of `system`."""
-    if not selector & _NULL:
-        return None
-    try:
-        found = vmm.segmentation.descriptor(selector)
-    except GuestException as fault:
-        if fault.vector == PAGE_FAULT:
-            raise
-        return None
-    kind = found.system_type
-    if kind is not None and kind not in system:
-        return None
-    conforming = kind is None and found.word & CODE and found.word & CONFORMING
-    return found if conforming or found.dpl >= max(vmm.cpu.cpl, selector & 3) else None
-
-
-def _answer(vmm: DeprivilegingVmm, instruction: Instruction, *, zero: bool) -> None:
-    flags = vmm.machine.registers.rflags
-    vmm.machine.registers.rflags = flags | _ZF if zero else flags & ~_ZF
-    vmm.complete(instruction)
-
-
-def _put(vmm: DeprivilegingVmm, instruction: Instruction, value: int) -> None:
-    size = RegisterExt.size(instruction.op0_register)
-    write_gpr(vmm.machine.registers, instruction.op0_register, value & (1 << 8 * size) - 1)
-
-
-def lar(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-    """LAR."""
-    found = _visible(vmm, _selector(vmm, instruction, 1), _LAR_SYSTEM)
-    if found is not None:
-        _put(vmm, instruction, found.word >> 32 & _LAR_MASK)
-    _answer(vmm, instruction, zero=found is not None)
-
-
-def lsl(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-    """LSL."""
-    found = _visible(vmm, _selector(vmm, instruction, 1), _LSL_SYSTEM)
-    if found is not None:
-        _put(vmm, instruction, found.limit & _LIMIT_MASK)
-    _answer(vmm, instruction, zero=found is not None)
-
-
-def _verify(allowed: Callable[[int], bool]) -> Handler:
-    def handler(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
-        found = _visible(vmm, _selector(vmm, instruction, 0), frozenset())
-        good = found is not None and bool(found.word & SYSTEM_BIT) and allowed(found.word)
-        _answer(vmm, instruction, zero=good)
-
-    return handler
-
-
-def _readable(word: int) -> bool:
-    return not word & CODE or bool(word & READABLE)
-
-
-def _writable(word: int) -> bool:
-    return not word & CODE and bool(word & WRITABLE)
-
-
 def push_flags(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
     """PUSHF with a 16-bit operand."""
     size = -instruction.stack_pointer_increment
@@ -172,10 +97,6 @@ EMULATIONS: dict[int, Handler] = {
     Mnemonic.STR: _segment_register("tr"),
     Mnemonic.SMSW: smsw,
     Mnemonic.MOV: move_from_segment,
-    Mnemonic.LAR: lar,
-    Mnemonic.LSL: lsl,
-    Mnemonic.VERR: _verify(_readable),
-    Mnemonic.VERW: _verify(_writable),
     Mnemonic.PUSHF: push_flags,
     Mnemonic.PUSHFQ: push_flags,
     Mnemonic.POPF: pop_flags,

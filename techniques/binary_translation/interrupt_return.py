@@ -1,7 +1,8 @@
-"""Translation of IRETQ: from one place of the kernel to another in the cache, to user code by a callout.
+"""Translation of IRETQ: from one place of the kernel to another, or to user code, in the cache.
 
-The sequence serves a return that keeps CS and SS, sets no flag that needs the VMM, and cannot admit an
-interrupt that waits; NT must be clear. The flags it uses for its checks stand in RAX meanwhile.
+The sequence serves a return that keeps CS and SS, or that goes to user code with IF set by the segments of the
+last such return. It must set no flag that needs the VMM, and admit no interrupt that waits; NT must be
+clear. Everything else calls out. The guest's flags stand in RAX while flags are used for the checks.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from iced_x86 import Code, Instruction
 from techniques.binary_translation.builder import RAX, RCX, UnitBuilder
 from techniques.binary_translation.unit import Kind
 
+_JNE = 0x85
 RIP_AT, CS_AT, FLAGS_AT, RSP_AT, SS_AT = 0, 8, 16, 24, 32
-_NEEDS_VMM = 0x1B7100
+NEEDS_VMM, IF = 0x1B7100, 0x200
 """TF, IOPL, NT, RF, VM, VIF, VIP."""
 
 
@@ -30,17 +32,46 @@ def interrupt_return(builder: UnitBuilder, instruction: Instruction) -> bool:
     builder.emit("seto al", saved=saved)
     builder.flags_in_rax = True
     builder.emit("cmp cx, {ss:word}", saved=saved)
-    _unless_equal(builder, instruction, saved)
+    to_user = builder.branch(_JNE, saved)
     builder.emit(f"mov ecx, dword ptr [rsp + {CS_AT}]", saved=saved)
     builder.emit("cmp cx, {cs:word}", saved=saved)
     _unless_equal(builder, instruction, saved)
-    builder.emit(f"test dword ptr [rsp + {FLAGS_AT}], {_NEEDS_VMM:#x}", saved=saved)
+    builder.emit(f"test dword ptr [rsp + {FLAGS_AT}], {NEEDS_VMM:#x}", saved=saved)
     _unless_equal(builder, instruction, saved)
     builder.emit("cmp {iret_asks}, 0", saved=saved)
     _unless_equal(builder, instruction, saved)
     builder.flags_in_rax = False
     _transfer(builder, saved)
+    builder.flags_in_rax = True
+    builder.land(to_user)
+    _to_user(builder, instruction, saved)
     return False
+
+
+def _to_user(builder: UnitBuilder, instruction: Instruction, saved: tuple[int, ...]) -> None:
+    """RCX holds SS of the frame."""
+    builder.emit("cmp cx, {user_ss:word}", saved=saved)
+    _unless_equal(builder, instruction, saved)
+    builder.emit(f"mov ecx, dword ptr [rsp + {CS_AT}]", saved=saved)
+    builder.emit("cmp cx, {user_cs:word}", saved=saved)
+    _unless_equal(builder, instruction, saved)
+    builder.emit(f"mov ecx, dword ptr [rsp + {FLAGS_AT}]", saved=saved)
+    builder.emit(f"and ecx, {NEEDS_VMM | IF:#x}", saved=saved)
+    builder.emit(f"cmp ecx, {IF:#x}", saved=saved)
+    _unless_equal(builder, instruction, saved)
+    builder.emit("cmp {iret_asks}, 0", saved=saved)
+    _unless_equal(builder, instruction, saved)
+    for name in ("user_code", "user_data"):
+        builder.emit(f"mov rcx, {{{name}_at}}", saved=saved)
+        builder.emit("mov rcx, qword ptr [rcx]", saved=saved)
+        builder.emit(f"cmp rcx, {{{name}}}", saved=saved)
+        _unless_equal(builder, instruction, saved)
+    builder.flags_in_rax = False
+    builder.emit("mov {interrupts}, 0", saved=saved)
+    builder.emit("mov {iopl}, 0", saved=saved)
+    builder.emit("mov rcx, {gpr1}", saved=saved)
+    builder.emit("mov rax, {gpr0}", saved=(RAX,))
+    builder.emit("iretq", units=1)
 
 
 def _unless_equal(builder: UnitBuilder, instruction: Instruction, saved: tuple[int, ...]) -> None:

@@ -51,6 +51,20 @@ STATE_FIELDS: dict[str, int] = {
     "tr": 0x100,
     "iret_asks": 0x108,
     "lookup": 0x110,
+    "ldt_limit": 0x118,
+    "ldt_base": 0x120,
+    "user_cs": 0x128,
+    "user_ss": 0x130,
+    "user_code": 0x138,
+    "user_data": 0x140,
+    "user_code_at": 0x148,
+    "user_data_at": 0x150,
+    "sysret_asks": 0x158,
+    "frame_rip": 0x160,
+    "frame_cs": 0x168,
+    "frame_flags": 0x170,
+    "frame_rsp": 0x178,
+    "frame_ss": 0x180,
     "port_asks": PORT_ASKS - STATE,
     "port_values": PORT_VALUES - STATE,
 }
@@ -59,7 +73,10 @@ STATE_FIELDS: dict[str, int] = {
 `gprN`: register N, saved while translated code uses it for itself. `interrupts`: what to add to flags
 with IF set to have the guest's own IF: 0, or -0x200. `iopl`: the same for IOPL. `pending`: not 0 while
 an interrupt waits for IF; `requests`: while one waits for IF or a lower priority. `iret_asks`: while
-IRET is not to be done in the cache, because an interrupt waits for IF or NT is set. `lookup`: an eighth
+IRET is not to be done in the cache, because an interrupt waits for IF or NT is set; `sysret_asks`: the
+same for SYSRET, or because its segments are not the processor's. `user_cs`, `user_ss`: selectors by which
+the guest entered user code last; `user_code`, `user_data`: their descriptors, `user_code_at`, `user_data_at`:
+where the guest has these. `frame_*`: what an IRET in place of SYSRET pops. `lookup`: an eighth
 of the address of the lookup table in use. `port_asks` and `port_values`: the tables of ports. The
 others are the guest's registers of that name.
 """

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from iced_x86 import Code, Instruction, Mnemonic, Register, RegisterExt
 
-from techniques.binary_translation.builder import RAX, UnitBuilder
+from techniques.binary_translation.builder import RAX, RSP, UnitBuilder
 from techniques.binary_translation.copying import register_name
+from techniques.binary_translation.descriptor_checks import descriptor_check
 from techniques.binary_translation.interrupt_return import interrupt_return
 from techniques.binary_translation.port_reads import port_in
 from techniques.binary_translation.state_reads import (
@@ -20,6 +21,7 @@ from techniques.binary_translation.state_reads import (
     shows,
     shows_table,
 )
+from techniques.binary_translation.system_return import system_return
 from techniques.binary_translation.unit import Kind
 
 _SEGMENTS = range(Register.ES, Register.GS + 1)
@@ -46,6 +48,8 @@ def _move_rule(instruction: Instruction) -> Translate | None:
         return shows(SELECTORS[source])
     if target == Register.CR8:
         return _to_priority
+    if target == Register.CR2:
+        return _to_fault_address
     moves_to_system = RegisterExt.is_cr(target) or RegisterExt.is_dr(target) or target in _SEGMENTS
     return _callout if moves_to_system or RegisterExt.is_dr(source) else None
 
@@ -103,6 +107,25 @@ def _popf(builder: UnitBuilder, instruction: Instruction) -> bool:
     return True
 
 
+def _alignment_check(change: str) -> Translate:
+    """STAC or CLAC: POPF loads AC at any CPL, here from a stack on the state page."""
+
+    def translate(builder: UnitBuilder, instruction: Instruction) -> bool:
+        builder.emit("mov {gpr4}, rsp")
+        for text in ("lea rsp, {frame_rsp}", "pushfq", change, "popfq"):
+            builder.emit(text, saved=(RSP,))
+        builder.emit("mov rsp, {gpr4}", units=1, saved=(RSP,))
+        return True
+
+    return translate
+
+
+def _to_fault_address(builder: UnitBuilder, instruction: Instruction) -> bool:
+    name = register_name(RegisterExt.number(instruction.op1_register), 8)
+    builder.emit(f"mov {{cr2}}, {name}", units=1)
+    return True
+
+
 def _to_priority(builder: UnitBuilder, instruction: Instruction) -> bool:
     """MOV to CR8 of a legal value, while no interrupt waits that a lower priority might admit."""
     saved = (0, 1)
@@ -132,8 +155,15 @@ _SEQUENCES: dict[int, Translate] = {
     Mnemonic.PUSHF: _pushf,
     Mnemonic.POPFQ: _popf,
     Mnemonic.POPF: _popf,
+    Mnemonic.STAC: _alignment_check("or dword ptr [rsp], 0x40000"),
+    Mnemonic.CLAC: _alignment_check("and dword ptr [rsp], 0xfffbffff"),
     Mnemonic.IN: port_in,
     Mnemonic.IRETQ: interrupt_return,
+    Mnemonic.SYSRETQ: system_return,
+    Mnemonic.LAR: descriptor_check,
+    Mnemonic.LSL: descriptor_check,
+    Mnemonic.VERR: descriptor_check,
+    Mnemonic.VERW: descriptor_check,
     Mnemonic.SMSW: shows("cr0"),
     Mnemonic.SLDT: shows("ldtr"),
     Mnemonic.STR: shows("tr"),
@@ -153,8 +183,7 @@ TRANSFERS = _named(
 
 CALLOUTS = TRANSFERS | _named(
     "OUT INSB INSW INSD OUTSB OUTSW OUTSD LMSW CLTS LGDT LIDT LLDT LTR "
-    "LAR LSL VERR VERW LSS LFS LGS SWAPGS RDMSR WRMSR RDPMC INVLPG INVD WBINVD MONITOR MWAIT XSETBV "
-    "CLAC STAC"
+    "LSS LFS LGS SWAPGS RDMSR WRMSR RDPMC INVLPG INVD WBINVD MONITOR MWAIT XSETBV"
 )
 """What the VMM performs; of JMP, CALL and RET the far forms only."""
 

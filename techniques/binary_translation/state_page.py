@@ -5,18 +5,30 @@ from __future__ import annotations
 from hardware_model.executor.registers import Registers
 from techniques.binary_translation.layout import STATE_FIELDS
 from techniques.binary_translation.translation_cache import TranslationCache
+from techniques.binary_translation.user_returns import UserReturns
 from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.virtual_cpu import IF, VirtualCpu
 
 _MASK = (1 << 64) - 1
 _WORD = {name: offset >> 3 for name, offset in STATE_FIELDS.items()}
-_INTERRUPTS, _IOPL, _CR8 = _WORD["interrupts"], _WORD["iopl"], _WORD["cr8"]
-_STORED = tuple(
-    _WORD[name]
-    for name in (
-        *("interrupts", "iopl", "cr8", "pending", "requests"),
-        *("cr0", "cr2", "cr3", "cr4", "cs", "ss", "iret_asks"),
-    )
+_LOADED = tuple(_WORD[name] for name in ("interrupts", "iopl", "cr8", "cr2"))
+_INTERRUPTS, _IOPL, _CR8, _CR2 = _LOADED
+_STORED = (
+    *_LOADED,
+    *(
+        _WORD[name]
+        for name in (
+            "pending",
+            "requests",
+            "cr0",
+            "cr3",
+            "cr4",
+            "cs",
+            "ss",
+            "iret_asks",
+            "sysret_asks",
+        )
+    ),
 )
 
 
@@ -29,40 +41,46 @@ class StatePage:
         registers: Registers,
         cpu: VirtualCpu,
         platform: DeprivilegedPlatform,
+        returns: UserReturns,
     ) -> None:
         self._registers = registers
         self._words = cache.state_words
         self._cpu = cpu
         self._platform = platform
+        self._returns = returns
         self._held: tuple[int, ...] = ()
 
     def load(self) -> None:
         """Translated code was left: take what it may have changed."""
         words = self._words
         interrupts, iopl, priority = words[_INTERRUPTS], words[_IOPL], words[_CR8]
+        self._cpu.control[2] = address = words[_CR2]
         self._cpu.interrupts = not interrupts
         self._cpu.iopl = iopl >> 12 & 3
         if self._held and priority != self._held[2]:
             self._platform.apic.task_priority = priority << 4
-        self._held = (interrupts, iopl, priority, *self._held[3:])
+        self._held = (interrupts, iopl, priority, address, *self._held[4:])
 
     def store(self) -> None:
         """Translated code is about to run: give it the virtual CPU's registers."""
         cpu, apic = self._cpu, self._platform.apic
         control, waits = cpu.control, apic.deliverable
+        self._returns.follow_tables()
+        asks = int(waits or self._registers.nested_task)
         wanted = (
             0 if cpu.interrupts else -IF & _MASK,
             cpu.iopl << 12,
             apic.task_priority >> 4,
+            control[2],
             int(waits),
             apic.pending_class,
             control[0],
-            control[2],
             control[3],
             control[4],
             cpu.selector("cs"),
             cpu.selector("ss"),
-            int(waits or self._registers.nested_task),
+            asks,
+            asks | self._returns.sysret_asks,
         )
         if wanted != self._held:
             self._held = wanted
@@ -75,6 +93,7 @@ class StatePage:
         words = self._words
         words[_WORD["gdt_base"]], words[_WORD["gdt_limit"]] = cpu.gdtr
         words[_WORD["idt_base"]], words[_WORD["idt_limit"]] = cpu.idtr
+        words[_WORD["ldt_base"]], words[_WORD["ldt_limit"]] = cpu.ldtr.base, cpu.ldtr.limit
         words[_WORD["ldtr"]], words[_WORD["tr"]] = cpu.ldtr.selector, cpu.tr.selector
 
     def saved(self, number: int) -> int:

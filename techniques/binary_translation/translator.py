@@ -15,8 +15,8 @@ from techniques.technique import GuestError
 
 UNIT_INSTRUCTIONS = 12
 LONGEST = 15
-UNIT_BYTES = 2048
-"""More than the code of any unit takes."""
+LONG_UNIT, UNIT_BYTES = 1024, 2048
+"""A unit of more than `LONG_UNIT` bytes of code takes no further instruction; none takes `UNIT_BYTES`."""
 
 _PAGE = 0x1000
 _UNDEFINED = b"\x0f\x0b"
@@ -95,7 +95,8 @@ class Translator:
         decoder = Decoder(64, code, ip=rip)
         used, shadow, open_end = 0, False, True
         while open_end and used < len(code):
-            if builder.instructions >= (1 if single else UNIT_INSTRUCTIONS) and not shadow:
+            full = builder.instructions >= UNIT_INSTRUCTIONS or builder.size > LONG_UNIT
+            if (full or (single and builder.instructions)) and not shadow:
                 break
             instruction = decoder.decode()
             if instruction.code == Code.INVALID and needs_more(code[used:], rip + used):

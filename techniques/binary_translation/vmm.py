@@ -27,11 +27,12 @@ from techniques.binary_translation.state_page import StatePage
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.binary_translation.translator import Source, Translator
 from techniques.binary_translation.unit import Mark, Unit
-from techniques.deprivileged import DeprivilegingVmm
+from techniques.binary_translation.user_returns import UserReturns
+from techniques.deprivileged import DeprivilegingVmm, single_stepping
 from techniques.deprivileged.exceptions import DEBUG, INVALID_OPCODE, GuestException
 from techniques.deprivileged.shadow_memory import POLICY
 from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
-from techniques.deprivileged.vmm import MIB, SINGLE_STEP
+from techniques.deprivileged.vmm import MIB
 from techniques.guest import BootImage
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
@@ -67,6 +68,7 @@ class BinaryTranslation(DeprivilegingVmm):
     knobs = (POLICY, PREFETCH, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
     vmm_bytes = 64 * MIB
     own_bytes = 22 * MIB
+    hide_outward = False
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -79,7 +81,8 @@ class BinaryTranslation(DeprivilegingVmm):
         self.source = Source(self.memory, self.shadow.walker)
         self.translator = Translator(self.source)
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
-        self.page = StatePage(self.cache, machine.registers, self.cpu, self.virtual)
+        self.returns = UserReturns(self.cache, machine.registers, self.cpu, self.tables)
+        self.page = StatePage(self.cache, machine.registers, self.cpu, self.virtual, self.returns)
         self.chipset = Chipset(self.cache, self.virtual.devices.bus)
         self.callouts = Callouts(self)
         self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))
@@ -102,17 +105,25 @@ class BinaryTranslation(DeprivilegingVmm):
 
     def finish(self) -> None:
         """Give the guest its own registers back."""
-        if self._in_cache:
+        if self._is_translated():
             self._leave(self.cache.find(self._registers.rip)[1])
 
     def _on_exit(self) -> int:
-        if self._in_cache:
+        if self._is_translated():
             self._left_cache()
         else:
             self.on_trap(self._processor.trap())
         if self.machine.running:
             self._enter()
         return 0
+
+    def _is_translated(self) -> bool:
+        """Whether the guest stands in translated code; an IRET there may have entered user code meanwhile."""
+        if self._in_cache and self._registers.cpl != KERNEL_RING:
+            self._in_cache = False
+            self._resume = self._unit = None
+            self.page.load()
+        return self._in_cache
 
     def _left_cache(self) -> None:
         address = self._registers.rip
@@ -220,12 +231,10 @@ class BinaryTranslation(DeprivilegingVmm):
         """An instruction of the guest's kernel that only the VMM can carry out."""
         self.tables.refresh()
         self._note(str(instruction).split(" ", 1)[0])
-        single_step = self._registers.rflags & TF
+        flags = self._registers.rflags
         try:
             perform(self, instruction)
-            if single_step:
-                self.cpu.debug[6] |= SINGLE_STEP
-                raise GuestException(DEBUG)
+            single_stepping.performed(self.cpu, instruction, flags)
         except GuestException as fault:
             self._reflect(fault)
         self.after_callout()

@@ -42,13 +42,18 @@ class DescriptorTables:
         own: VmmWindow,
         cpu: VirtualCpu,
         translate: Translate,
+        *,
+        hide_outward: bool,
     ) -> None:
         self._guest = guest
         self._own = own
         self._cpu = cpu
         self._translate = translate
-        self._gdt = DescriptorMirror(memory, own.machine_address(window.GDT))
-        self._ldt = DescriptorMirror(memory, own.machine_address(window.LDT))
+        self._gdt, self._ldt = (
+            DescriptorMirror(memory, own.machine_address(table), hide_outward=hide_outward)
+            for table in (window.GDT, window.LDT)
+        )
+        self._located = 0
         self._places: list[tuple[DescriptorMirror, list[Piece]]] = []
         self._gdt.write(VMM_CODE >> 3, code64().encode() + data().encode())
         ldt = SegmentDescriptor(window.LDT, _LDT_LIMIT, SystemType.LDT, system=True)
@@ -71,6 +76,7 @@ class DescriptorTables:
                 f"the guest's GDT has a limit of {limit:#x}; descriptors from {VMM_CODE:#x} on "
                 "belong to the VMM"
             )
+        self._located += 1
         ldtr = self._cpu.ldtr
         self._places = [
             (self._gdt, self._pieces(base, limit + 1)),
@@ -92,6 +98,19 @@ class DescriptorTables:
         read = self._guest.read
         for mirror, pieces in self._places:
             mirror.update(b"".join([bytes(n) if at is None else read(at, n) for at, n in pieces]))
+
+    @property
+    def version(self) -> int:
+        """Changes when the guest's GDT may be elsewhere or has other descriptors than before."""
+        return self._located + self._gdt.version
+
+    def guest_descriptor(self, selector: int) -> int:
+        """The guest's descriptor of a selector of its GDT, as of the last refresh."""
+        return self._gdt.descriptors(selector >> 3)[0]
+
+    def own_descriptor(self, selector: int) -> int:
+        """The descriptor that the processor has for a selector of the GDT."""
+        return self._gdt.descriptors(selector >> 3)[1]
 
     def set_ring(self, *, in_kernel: bool) -> None:
         """The guest enters or leaves its kernel."""

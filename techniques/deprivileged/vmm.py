@@ -26,6 +26,7 @@ from hardware_model.executor.registers import Segment
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
 from hardware_model.vectors import EXCEPTION_VECTORS
+from techniques.deprivileged import single_stepping
 from techniques.deprivileged.delivery import Delivery
 from techniques.deprivileged.descriptor_tables import DescriptorTables
 from techniques.deprivileged.exceptions import (
@@ -44,7 +45,7 @@ from techniques.deprivileged.rings import Rings
 from techniques.deprivileged.segmentation import Segmentation, compressed_flags
 from techniques.deprivileged.shadow_memory import POLICY, ShadowMemory
 from techniques.deprivileged.transfers import Transfers
-from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, TF, VirtualCpu
+from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, VirtualCpu
 from techniques.deprivileged.virtual_msrs import VirtualMsrs
 from techniques.emulator import Emulator
 from techniques.frames import FrameAllocator
@@ -57,7 +58,6 @@ from techniques.technique import GuestError, GuestRegisters, Technique
 
 MIB = 1 << 20
 FIRST_FRAME = 0x10000
-SINGLE_STEP = 1 << 14
 _REFLECTED, _EMULATED = counter_table.index("trap.reflected"), counter_table.index("trap.emulated")
 _EMULATE = counter_table.index("emulate")
 _GENERAL_PROTECTION = general_protection().vector
@@ -71,6 +71,7 @@ class DeprivilegingVmm(Technique):
 
     vmm_bytes = 32 * MIB
     own_bytes: ClassVar[int] = 0  # of these, at their end, what is not a pool of frames
+    hide_outward: ClassVar[bool] = True  # see `descriptor_mirror`
     knobs: ClassVar[tuple[Knob, ...]] = (POLICY, PREFETCH, *PARAVIRTUAL_KNOBS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
@@ -86,9 +87,8 @@ class DeprivilegingVmm(Technique):
         self.shadow = ShadowMemory(machine, self.memory, frames, self.cpu, policy, prefetch)
         pager = self.shadow.pager
         self.linear = LinearMemory(self.memory, self.shadow.walker, self.memory_written)
-        self.tables = DescriptorTables(
-            machine.memory, self.memory, self.shadow.window, self.cpu, pager.translate
-        )
+        mirrored = (machine.memory, self.memory, self.shadow.window, self.cpu, pager.translate)
+        self.tables = DescriptorTables(*mirrored, hide_outward=self.hide_outward)
         rings = Rings(registers, self.tables)
         self.segmentation = Segmentation(registers, self.cpu, self.linear)
         parts = (registers, self.cpu, self.linear, self.segmentation, rings)
@@ -161,6 +161,7 @@ class DeprivilegingVmm(Technique):
                 self.transfers.system_call()
                 self.machine.retire_emulated()
                 self._counts[_REFLECTED] += 1
+                single_stepping.trap(self.cpu, self._registers.rflags)
             case SoftwareInterrupt(vector=vector, length=length):
                 self._note("int")
                 self.delivery.software(vector, length)
@@ -217,11 +218,9 @@ class DeprivilegingVmm(Technique):
 
     def _emulate(self, instruction: Instruction, handler: Handler) -> None:
         self._note(_MNEMONICS[instruction.mnemonic])
-        single_step = self._registers.rflags & TF
+        flags = self._registers.rflags
         handler(self, instruction)
-        if single_step:
-            self.cpu.debug[6] |= SINGLE_STEP
-            raise GuestException(DEBUG)
+        single_stepping.performed(self.cpu, instruction, flags)
 
     def _reflect(self, fault: GuestException) -> None:
         self._counts[_REFLECTED] += 1

@@ -43,14 +43,16 @@ MSRS = (
     0x1B,
     0x277,
 )
+LATER = 2000
 FLAGS = 0x244CD5  # ID AC NT and what POPF always loads, less IF
 
 
 class Program:
-    """Statements drawn from `random`, with fresh labels."""
+    """Statements drawn from `random`, with fresh labels; later seeds know more of them."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.later = seed >= LATER
         self._labels = 0
 
     def label(self) -> str:
@@ -199,7 +201,16 @@ def _system(p: Program, depth: int) -> str:
         "invlpg [rbp]", "invlpg [rip + pool]", "mov edx, 0x3fd\nin al, dx", "in al, 0x80", "mov edx, 0x3ff\nout dx, al\nin al, dx",
         "push fs\npop fs", f"mov {r}, ds", "lgdt [rip + gdt_pointer]", "lidt [rip + idt_pointer]", "xor eax, eax\nlldt ax",
     )  # fmt: skip
-    return p.random.choice(texts)
+    return p.random.choice(texts + _later_system(r) if p.later else texts)
+
+
+def _later_system(r: str) -> tuple[str, ...]:
+    return (
+        "stac", "clac", "mov ecx, 0xc0000103\nxor edx, edx\nwrmsr\nrdtscp", f"mov cr2, {r}\nmov rdx, cr2",
+        "mov ebx, 0x30\nlar eax, ebx", "mov ebx, 0x30\nlsl rax, rbx", "mov word ptr [rbp + 0xf60], 0x2b\nverr word ptr [rbp + 0xf60]",
+        "mov word ptr [rbp + 0xf60], 0x11\nlsl cx, word ptr [rbp + 0xf60]", "mov edx, 0x23\nverw dx\nsetz al",
+        "mov rcx, 0x10\nlar rcx, ecx", ".byte 0x66,0x9c\n.byte 0x66,0x9d",
+    )  # fmt: skip
 
 
 def _msr(p: Program, depth: int) -> str:

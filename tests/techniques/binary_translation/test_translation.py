@@ -214,3 +214,26 @@ def test_the_root_that_was_used_longest_ago_makes_room_for_a_fifth(translated):
     run, vmm = translated(switches + "mov eax, 0x130000\nmov cr3, rax\n")
     assert bt(run, "space.switch") == 1 + 7
     assert bt(run, "invalidated.remap") > 0 and len(vmm.cache.spaces) == 4
+
+
+def test_stac_and_clac_change_ac_alone_without_a_callout(translated):
+    shown = "pushfq\npop rdx\nadd rbx, rdx\nlea rbx, [rbx + 2*rbx]\n"
+    body = (
+        f"mov ecx, 20\nnext:\nstc\nstac\n{shown}xor eax, eax\nclac\n{shown}clac\n{shown}loop next\n"
+    )
+    run, _ = translated(body)
+    plain, _ = translated("cli\n")
+    assert bt(run, "callout.emulate") == bt(plain, "callout.emulate")
+
+
+def test_mov_to_cr2_is_seen_by_the_guest_and_by_the_vmm(translated):
+    body = "mov rax, 0x123456789\nmov cr2, rax\nmov rbx, cr2\nmov ecx, 0x1b\nrdmsr\nmov rsi, cr2\n"
+    run, _ = translated(body + "mov r9, 5\nmov cr2, r9\nwbinvd\nmov rdi, cr2\n")
+    assert run.gpr("rdi") == 5
+
+
+def test_rdtscp_shows_the_tsc_aux_that_the_guest_wrote(translated):
+    run, _ = translated(
+        "mov ecx, 0xc0000103\nmov eax, 7\nxor edx, edx\nwrmsr\nxor ecx, ecx\nrdtscp\nmov rbx, rcx\n"
+    )
+    assert run.gpr("rbx") == 7
