@@ -133,7 +133,7 @@ COSTS: tuple[Cost, ...] = (
             "bt.translate": ("bt.instruction.translated", "translating one guest instruction"),
             "bt.callout": ("bt.callout", "from the translation cache to the VMM and back"),
             "bt.link": (
-                "bt.chained bt.unchained bt.lookup.filled",
+                "bt.link.made bt.link.undone bt.lookup.filled",
                 "linking or unlinking an exit of a unit, entering an indirect target",
             ),
             "bt.lookup_wait": (

@@ -183,8 +183,9 @@ class Machine:
         for each instruction.
 
         `units` has a byte for each byte of the region: at the first byte of an instruction, the
-        number of guest instructions that retire with it (0x80: none, and the guest stands between
-        two instructions). The array is shared; it must hold what it says before the code runs.
+        number of guest instructions that retire with it, at most 31 (0x80 added: none, and the
+        guest stands between two instructions; 0x40 added: a jump whose executions are counted as
+        exits). The array is shared; it must hold what it says before the code runs.
         """
         self._time_map = np.ascontiguousarray(units, np.uint8)
         assert self._time_map is units, "the map is shared, so it must be contiguous bytes"

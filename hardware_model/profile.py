@@ -22,10 +22,13 @@ _BLOCKS = counter_table.index("blocks")
 _IDLE = counter_table.index("time.idle")
 _IN_CACHE = counter_table.index("bt.instruction.executed")
 _RETIRED_IN_CACHE = counter_table.index("bt.instruction.retired")
+_CHAINED, _UNCHAINED = (counter_table.index(f"bt.exit.{kind}") for kind in ("chained", "unchained"))
+_LINKING = counter_table.index("bt.callout.link")
 _LOOKUPS = counter_table.index("bt.lookup")
 _INDIRECT_JUMP = CLASS_INDEX["indirect_jump"]
 _RUNS, _PC, _MACHINE, _SHAPE, _ATTENTION, _CODE, _MARKER, _FLAGS = range(8)
 _CPL = 3
+_EXIT_SHIFT, _CODE_OFFSET = 63, (1 << 63) - 1
 
 
 @lru_cache(maxsize=1 << 16)
@@ -77,6 +80,8 @@ class Profile:
         if words[W.TIME_MAP_BYTES]:
             elsewhere = values[_EMULATED] + values[_USER]
             values[_RETIRED_IN_CACHE] = values[_INSTRUCTIONS] - elsewhere
+            values[_UNCHAINED] = values[_LINKING]
+            values[_CHAINED] -= values[_LINKING]
         return values
 
     def _add(
@@ -87,7 +92,8 @@ class Profile:
         part: slice,
         times: int,
     ) -> None:
-        classes = self._block_classes(position)[part]
+        whole = self._block_classes(position)
+        classes = whole[part]
         signed = values.view(np.int64)
         np.add.at(signed, _FIRST_CLASS + classes, times)
         if int(self._engine.slots[position, _FLAGS]) & _CPL == _CPL:
@@ -95,6 +101,12 @@ class Profile:
         if self._is_in_cache(words, position):
             signed[_IN_CACHE] += times * len(classes)
             signed[_LOOKUPS] += times * int((classes == _INDIRECT_JUMP).sum())
+            if range(len(whole))[part].stop == len(whole):
+                signed[_CHAINED] += times * self._exits(position)
+
+    def _exits(self, position: int) -> int:
+        """Direct exits of translation units among the block's instructions: its last, or none."""
+        return int(self._engine.slots[position, _CODE]) >> _EXIT_SHIFT
 
     def _is_in_cache(self, words: npt.NDArray[np.uint64], position: int) -> bool:
         """Whether the block lies in a binary translator's code region."""
@@ -103,7 +115,7 @@ class Profile:
 
     def _block_classes(self, position: int) -> np.ndarray:
         slot = self._engine.slots[position]
-        start, size = int(slot[_CODE]), int(slot[_SHAPE]) & 0xFFFF
+        start, size = int(slot[_CODE]) & _CODE_OFFSET, int(slot[_SHAPE]) & 0xFFFF
         return _classes(self._engine.code_bytes[start : start + size].tobytes())
 
     def hot_addresses(self) -> Counter[int]:

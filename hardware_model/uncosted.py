@@ -78,6 +78,8 @@ EXCLUDED: dict[str, str] = {
     ),
     "bt.instruction.executed": "a part of the instruction classes",
     "bt.instruction.retired": "priced as the instructions of its translation",
+    "bt.exit.chained": "priced as the jump that it is",
+    "bt.exit.unchained": "the same as bt.callout.link, a part of bt.callout",
     "bt.invalidated.remap": "a part of bt.invalidated",
     "bt.space.switch": "one store to the state page, within the handling of the CR3 load",
     "bt.frame.released": "priced as the units that it drops",

@@ -85,12 +85,12 @@ def units_of(w, tb, pc):
 
     A binary translator's code takes more, or fewer, instructions than the guest's; its map has, at
     the first byte of each of its instructions, the number of guest instructions that retire with it
-    (bit 7 apart, see ends_inside).
+    (bits 6 and 7 apart, see exits_of and ends_inside).
     """
     offset = code_address(w, tb, pc) - word(w, W.RAM) - word(w, W.TIME_MAP_BASE)
     if offset >= word(w, W.TIME_MAP_BYTES):
         return U(1)
-    return load8(word(w, W.TIME_MAP) + offset) & U(0x7F)
+    return load8(word(w, W.TIME_MAP) + offset) & U(0x1F)
 
 
 @inner
@@ -137,6 +137,15 @@ def units_before(w, tb, index):
         _, at = read_sleb(at)
         _, at = read_sleb(at)
     return total
+
+
+@inner
+def exits_of(w, tb):
+    """1 if block `tb` of a VMM's code region ends in an instruction with bit 6 set in the map, else 0."""
+    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
+    if not mapped(w, tb) or n == 0:
+        return U(0)
+    return (map_byte(w, tb, instruction_start(tb, n - 1)) >> U(6)) & U(1)
 
 
 @inner

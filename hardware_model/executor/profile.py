@@ -7,7 +7,7 @@ asked for a block of exactly that many instructions, so events happen at the sam
 instruction under every technique.
 
 Slot (8 words): executions, first instruction's linear address, machine address, size | icount << 16 | cflags << 32,
-attention flags, offset of the code's copy, index of the first marker, block flags | units of time << 32.
+attention flags, offset of the code's copy | exits << 63, index of the first marker, block flags | units of time << 32.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from hardware_model.executor.blocks import (
     cache_index,
     code_address,
     ends_inside,
+    exits_of,
     find_block,
     find_marker,
     instruction_index,
@@ -108,7 +109,7 @@ def new_slot(w, tb):
     )
     store64(slot + U(8 * SLOT_SHAPE), size | (icount << U(16)) | (cflags << U(32)))
     store64(slot + U(8 * SLOT_ATTENTION), attention)
-    store64(slot + U(8 * SLOT_CODE), code)
+    store64(slot + U(8 * SLOT_CODE), code | exits_of(w, tb) << U(63))
     store64(slot + U(8 * SLOT_MARKER), marker)
     units = units_before(w, tb, np.int64(icount))
     store64(slot + U(8 * SLOT_FLAGS), load32(tb + U(L.TB_FLAGS)) | (units << U(32)))

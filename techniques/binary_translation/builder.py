@@ -21,8 +21,8 @@ def _time(units: int, size: int) -> bytes:
     return bytes([units]) + bytes(size - 1)
 
 
-BETWEEN_UNITS = 0x80
-"""In the time map: nothing retires, and the guest stands between two instructions."""
+BETWEEN_UNITS, EXIT = 0x80, 0x40
+"""In the time map: nothing retires, and the guest stands between two instructions; a unit is left."""
 
 
 def fits_signed(value: int) -> bool:
@@ -108,9 +108,14 @@ class UnitBuilder:
         self._callouts[self.address] = Callout(kind, instruction)
         self.emit(_CALLOUT, units=int(instruction is not None), saved=saved)
 
-    def jump(self, target: int, units: int, opcode: bytes = b"\xe9") -> None:
-        """Jump to guest address `target`, by a JMP or Jcc with a 32-bit displacement."""
-        at = self.raw(opcode + bytes(4), units or BETWEEN_UNITS)
+    def jump(
+        self, target: int, units: int, opcode: bytes = b"\xe9", *, counted: bool = True
+    ) -> None:
+        """Jump to guest address `target`, by a JMP or Jcc with a 32-bit displacement.
+
+        Of a Jcc and the JMP behind it only one is `counted`, for together they are left once.
+        """
+        at = self.raw(opcode + bytes(4), (units or BETWEEN_UNITS) | EXIT * counted)
         self._exits.append(Exit(target & _MASK, at + len(opcode), 0))
 
     def indirect(self, units: int = 1) -> None:

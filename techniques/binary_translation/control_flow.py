@@ -69,7 +69,7 @@ def _conditional(builder: UnitBuilder, instruction: Instruction, code: bytes) ->
     condition = code[-2] & 15 if instruction.is_jcc_short else code[-5] & 15
     builder.jump(target, 1, bytes([0x0F, 0x80 | condition]))
     builder.guest = following
-    builder.jump(following, 0)
+    builder.jump(following, 0, counted=False)
 
 
 def _push_return(builder: UnitBuilder, address: int, saved: tuple[int, ...]) -> None:

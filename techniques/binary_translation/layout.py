@@ -2,12 +2,15 @@
 
 It lies behind the deprivileging VMM's window, under the same root entry, in 2 MiB global supervisor pages:
 
-    REGION + 000000  state page of the virtual CPU
-           + 100000  for each port 0 if an IN of one byte finds its value in the next table, else 1; 64 KiB
-           + 110000  the value of each port, 64 KiB
+    REGION + 0F3000  state page of the virtual CPU
+           + 120000  for each port 0 if an IN of one byte finds its value in the next table, else 1; 64 KiB
+           + 130000  the value of each port, 64 KiB
            + 200000  lookup tables, one for each address space: code address for each value of a target's
                      low 16 bits; 512 KiB each
            + 400000  translation cache
+
+The state page, which most sequences use, has another place modulo 1 MiB (256 pages) than the code and the tables of
+small kernels, so that it does not contend with these for an entry of a TLB that is indexed by low page-number bits.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ from hardware_model.mmu.paging import Entry
 from techniques.deprivileged.vmm_window import WINDOW
 
 REGION = WINDOW + (1 << 30)
-STATE, TABLES, CACHE = 0x000000, 0x200000, 0x400000
+STATE, TABLES, CACHE = 0x0F3000, 0x200000, 0x400000
 STATE_WORDS = 512
-PORT_ASKS, PORT_VALUES, PORTS = 0x100000, 0x110000, 0x10000
+PORT_ASKS, PORT_VALUES, PORTS = 0x120000, 0x130000, 0x10000
 TABLE_ENTRIES = 1 << 16
 TABLE_BYTES = 8 * TABLE_ENTRIES
 SPACES = 4

@@ -137,7 +137,7 @@ class TranslationCache:
 
     def link(self, way: Exit, target: Unit) -> None:
         """Have an exit jump straight to its target's body."""
-        self._counts[counted.CHAINED] += 1
+        self._counts[counted.LINKED] += 1
         self._aim(way, target.body)
         way.linked = target
         target.incoming.add(way)
@@ -145,7 +145,7 @@ class TranslationCache:
     def unlink(self, way: Exit) -> None:
         """Have an exit call out again."""
         if way.linked is not None:
-            self._counts[counted.UNCHAINED] += 1
+            self._counts[counted.UNLINKED] += 1
             self._aim(way, way.stub)
             way.linked.incoming.discard(way)
             way.linked = None

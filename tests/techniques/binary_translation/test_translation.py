@@ -237,3 +237,22 @@ def test_rdtscp_shows_the_tsc_aux_that_the_guest_wrote(translated):
         "mov ecx, 0xc0000103\nmov eax, 7\nxor edx, edx\nwrmsr\nxor ecx, ecx\nrdtscp\nmov rbx, rcx\n"
     )
     assert run.gpr("rbx") == 7
+
+
+def exits(run) -> int:
+    return bt(run, "exit.chained") + bt(run, "exit.unchained")
+
+
+def test_exits_are_counted_as_they_are_taken_not_as_they_are_linked(translated):
+    run, _ = translated(LOOP)
+    plain, _ = translated("mov ecx, 1000\n")
+    assert exits(run) - exits(plain) == 1000  # each round is left by LOOP
+    assert bt(run, "exit.unchained") == bt(run, "callout.link")
+    assert bt(run, "link.made") - bt(plain, "link.made") <= 3
+
+
+def test_a_conditional_jump_is_one_exit_taken_or_not(translated):
+    body = "mov ecx, 600\nnext:\ntest cl, 1\njz even\ninc rbx\neven:\ndec ecx\njnz next\n"
+    run, _ = translated(body)
+    plain, _ = translated("mov ecx, 600\n")
+    assert exits(run) - exits(plain) == 2 * 600
