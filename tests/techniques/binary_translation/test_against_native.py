@@ -11,15 +11,18 @@ import techniques
 import workloads
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.binary_translation.unit import Unit
+from tests.proofs.figures import counted
 from tests.techniques.binary_translation.conftest import differences
 from tests.techniques.binary_translation.sequences import program
 
+PROGRAMS = "translator: random kernel programs"
 REGRESSIONS = (1, 10, 16, 72, 190, 247, 279, 331, 444)
 """Seeds whose programs once ended differently."""
 
 
 @pytest.mark.parametrize("seed", [*REGRESSIONS, *range(2000, 2250)])
 def test_a_random_kernel_program_ends_as_natively(seed: int) -> None:
+    counted(PROGRAMS)
     found = differences(program(seed))
     assert not found, f"seed {seed}: {found}"
 
@@ -39,6 +42,7 @@ def test_it_does_so_with_every_knob(seed: int, knobs: dict[str, Any]) -> None:
 @pytest.mark.parametrize("first", range(10_000, 13_000, 100))
 def test_thousands_of_random_kernel_programs_end_as_natively(first: int) -> None:
     for seed in range(first, first + 100):
+        counted(PROGRAMS)
         found = differences(program(seed))
         assert not found, f"seed {seed}: {found}"
 
