@@ -1,21 +1,21 @@
-"""Exercise 2: the guest's kernel executes LSL, which does not trap at CPL 1 and would look into the VMM's tables.
+"""Exercise 2: the guest's kernel executes SWAPGS, which needs CPL 0 and faults at CPL 1.
 
-The translator puts a callout in its place; fill in what the callout does once the descriptor is found. LSL loads the
-segment's limit in bytes, 32 bits wide, into its register and sets ZF; if the selector names nothing that the guest's
-kernel may see, it clears ZF and loads nothing (SDM vol. 2, LSL).
+The translator puts a callout in its place; fill in what the callout does. SWAPGS exchanges the base of GS with the
+MSR IA32_KERNEL_GS_BASE and changes nothing else (SDM vol. 2, SWAPGS). The base of GS is the processor's, for the
+guest's loads and stores use it; the MSR is the virtual processor's.
 
-You need: `found`, the descriptor as the guest has it (`found.limit`), or None; `put(vmm, instruction, value)`, which
-stores to the destination; and `answer(vmm, instruction, zero=...)`, which sets ZF and lets the guest go on.
+You need: `vmm.machine.registers.segment("gs")`, a named tuple with the field `base`, and its counterpart
+`set_segment("gs", segment)`; `vmm.cpu.msrs[Msr.KERNEL_GS_BASE]`, to be read and set; and `vmm.complete(instruction)`,
+which lets the guest go on behind the instruction.
 """
 
 from __future__ import annotations
 
 from iced_x86 import Instruction
 
-from techniques.deprivileged.segmentation import Descriptor
 from techniques.deprivileged.vmm import DeprivilegingVmm
 
 
-def load_limit(vmm: DeprivilegingVmm, instruction: Instruction, found: Descriptor | None) -> None:
-    """The guest's kernel is at a LSL."""
+def exchange_bases(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
+    """The guest's kernel is at a SWAPGS."""
     raise NotImplementedError("fill me in")

@@ -1,17 +1,17 @@
-"""Answer 2: LSL."""
+"""Answer 2: SWAPGS."""
 
 from __future__ import annotations
 
 from iced_x86 import Instruction
 
-from techniques.binary_translation.emulation import _answer as answer
-from techniques.binary_translation.emulation import _put as put
-from techniques.deprivileged.segmentation import Descriptor
+from hardware_model.msrs import Msr
 from techniques.deprivileged.vmm import DeprivilegingVmm
 
 
-def load_limit(vmm: DeprivilegingVmm, instruction: Instruction, found: Descriptor | None) -> None:
-    """The limit in bytes, if there is a segment to speak of."""
-    if found is not None:
-        put(vmm, instruction, found.limit & 0xFFFF_FFFF)
-    answer(vmm, instruction, zero=found is not None)
+def exchange_bases(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
+    """The processor gets the base that the MSR held, and the MSR the processor's."""
+    registers, msrs = vmm.machine.registers, vmm.cpu.msrs
+    segment = registers.segment("gs")
+    registers.set_segment("gs", segment._replace(base=msrs[Msr.KERNEL_GS_BASE]))
+    msrs[Msr.KERNEL_GS_BASE] = segment.base
+    vmm.complete(instruction)
