@@ -135,7 +135,10 @@ LESSONS: Mapping[str, Lesson] = {
     ),
     "advise": Lesson(
         "Which technique suits a system known by its rates.",
-        (("on one generation", "trapbench advise --profile server.toml --preset nehalem"),),
+        (
+            ("on one generation", "trapbench advise --profile server.toml --preset nehalem"),
+            ("what perf kvm stat saw in 10 s", "trapbench advise --profile host.txt --seconds 10"),
+        ),
     ),
 }
 

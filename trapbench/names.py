@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 
-class Name(click.ParamType):
+class Name(click.ParamType):  # type: ignore[type-arg]  # generic in some versions only
     """A text that is one of `known`, or begins with one; whether it is, the command itself says."""
 
     def __init__(

@@ -40,8 +40,8 @@ ACTIVITIES: tuple[Activity, ...] = (
     Activity(
         "page-table-updates",
         "nano/ptemod-p-to-np",
-        ("insn.invlpg",),
-        "page-table entries changed and invalidated",
+        ("insn.store",),
+        "page-table entries changed",
     ),
     Activity(
         "tlb-misses", "memory/pointer-chase@4m", ("walk",), "page walks: TLB misses of every level"

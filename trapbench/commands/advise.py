@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,40 +15,66 @@ if TYPE_CHECKING:
 @click.command("advise")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--profile", required=True, type=click.Path(path_type=Path), help="A TOML file of rates."
+    "--profile",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A TOML file of rates; with --seconds, a host's report of exits.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), help="How long the host was measured."
 )
 @click.option("--preset", multiple=True, metavar="P", help="Repeatable; all generations.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(folder: Path | None, profile: Path, preset: tuple[str, ...], as_json: bool) -> None:
+def command(
+    folder: Path | None,
+    profile: Path,
+    seconds: float | None,
+    preset: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Say which technique costs a workload least, on which generation, how surely, and what would change it.
 
     The profile is TOML: under [rates] events per second of one processor, such as `system-calls = 50_000`, or
-    under [exits] a guest's exits per second by KVM's reasons. What one event costs is observed: in the cells of
-    FOLDER (the newest) that do little else.
+    under [exits] a guest's exits per second by KVM's reasons. With --seconds it is instead what `perf kvm stat` or
+    KVM's statistics counted in that time. What one event costs is observed: in the cells of FOLDER (the newest)
+    that do little else.
     """
     from hardware_model import presets
     from results import folder as folders
-    from results.advice import overhead
-    from results.advice import profile as profiles
+    from results.advice import overhead, sentences, unsaid
     from results.claims.evidence import GENERATIONS
     from results.run import Run
 
-    rates = profiles.read(profile)
+    rates, missing = _rates(profile, seconds)
     run = Run.load(folder or folders.newest())
-    found = {}
+    found: Found = {}
     for name in preset or GENERATIONS:
         loaded = presets.load(name)
         observed = overhead.Observed(run, rates, loaded)
         ranked = overhead.verdicts(observed, loaded)
-        turning = overhead.turns(observed, loaded, ranked) if ranked and ranked[0].parts else []
-        found[name] = (ranked, turning)
+        known = bool(ranked and ranked[0].parts)
+        turning = overhead.turns(observed, loaded, ranked) if known else []
+        found[name] = ranked, turning, unsaid.turns(run, rates, loaded, ranked) if known else []
     if as_json:
         _print_json(found)
-    else:
-        _print(found)
+        return
+    _print(found)
+    if line := sentences.left_out(missing):
+        click.echo(line)
 
 
-Found = dict[str, tuple[list["Verdict"], list["Turn"]]]
+Found = dict[str, tuple[list["Verdict"], list["Turn"], list["Turn"]]]
+
+
+def _rates(profile: Path, seconds: float | None) -> tuple[dict[str, float], Mapping[str, float]]:
+    """Rates by activity, and exits of a host that are left out."""
+    from results.advice import measured
+    from results.advice import profile as profiles
+
+    if seconds is None:
+        return profiles.read(profile), {}
+    host = measured.read(profile, seconds)
+    return host.rates, host.left_out
 
 
 def _print_json(found: Found) -> None:
@@ -60,8 +87,9 @@ def _print_json(found: Found) -> None:
                 name: {
                     "techniques": [asdict(v) for v in ranked],
                     "turns": [asdict(t) for t in turning],
+                    "unsaid": [asdict(t) for t in silent],
                 }
-                for name, (ranked, turning) in found.items()
+                for name, (ranked, turning, silent) in found.items()
             },
             indent=1,
         )
@@ -74,22 +102,28 @@ def _print(found: Found) -> None:
     columns = ["preset", "technique", "largest part", "overhead", "90 % of samples", "best in"]
     rows = [
         _row(name, verdict)
-        for name, (ranked, _) in found.items()
+        for name, (ranked, _, _) in found.items()
         for verdict in ranked
         if verdict.parts
     ]
     terminal.print_table(
         "Processor time that virtualization takes, 100 % being one processor", columns, rows, left=3
     )
-    for name, (ranked, turning) in found.items():
-        for verdict in ranked:
-            if verdict.missing:
-                click.echo(f"{name}: {verdict.technique} has no figure: {verdict.missing}")
-        for turn in turning[:2]:
-            click.echo(
-                f"{name}: at {turn.rate:,.0f} {turn.activity} per second {turn.technique} would be as good as "
-                f"{ranked[0].technique}"
-            )
+    for name, of_preset in found.items():
+        for line in _sentences(*of_preset):
+            click.echo(f"{name}: {line}")
+
+
+def _sentences(ranked: list[Verdict], turning: list[Turn], silent: list[Turn]) -> list[str]:
+    from results.advice import sentences
+
+    lines = []
+    if ranked and ranked[0].parts:
+        lines = [
+            sentences.answer(ranked),
+            *sentences.changes(ranked[0].technique, turning, silent),
+        ]
+    return lines + [f"{v.technique} has no figure: {v.missing}" for v in ranked if v.missing]
 
 
 def _row(preset: str, verdict: Verdict) -> list[str]:

@@ -110,3 +110,14 @@ def test_exits_of_a_host_add_to_the_rates_that_they_stand_for(tmp_path: Path):
     path = tmp_path / "profile.toml"
     path.write_text("[rates]\nport-accesses = 5\n[exits]\nIO_INSTRUCTION = 7\nHLT = 2\n")
     assert profile.read(path) == {"port-accesses": 12.0, "idle-wakeups": 2.0}
+
+
+def test_every_activity_happens_in_its_native_cell(tmp_path: Path):
+    workloads = sorted({activity.workload for activity in ACTIVITIES})
+    native = trapbench.run(["native"], workloads, jobs=1, out=tmp_path / "native")
+    roi = native.counters[native.counters["scope"] == "roi"]
+    for activity in ACTIVITIES:
+        of_cell = roi[
+            (roi["workload"] == activity.workload) & roi["counter"].isin(activity.counters)
+        ]
+        assert of_cell["value"].sum() >= 64, activity.name
