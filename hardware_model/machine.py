@@ -173,6 +173,10 @@ class Machine:
         invalidation.invlpg(self.mmu, self.counters, np.uint64(linear))
         self.engine.flush_tlb()
 
+    def load_supervisor_key_rights(self, value: int) -> None:
+        """WRMSR to IA32_PKRS by a VMM: what keys of supervisor pages deny while CR4.PKS is set."""
+        self.mmu[mmu_state.Word.PKRS] = value
+
     def flush_tlb(self) -> None:
         """Every translation of the current tag goes, global ones included."""
         invalidation.flush_vpid(self.mmu, self.counters, self.mmu[mmu_state.Word.VPID])

@@ -20,7 +20,7 @@ from hardware_model.mmu.entries import Ram
 from hardware_model.mmu.ept import EptViolation
 from hardware_model.mmu.invalidation import drop_faulting
 from hardware_model.mmu.nested import drop_nested
-from hardware_model.mmu.rights import ALL_RIGHTS, Prot, page_prot
+from hardware_model.mmu.rights import ALL_RIGHTS, Prot, key_prot, page_prot
 from hardware_model.mmu.state import DESCRIPTOR_WORDS, Array, Kind, State, Status, Word
 from hardware_model.mmu.structure_caches import drop_path
 from hardware_model.mmu.tlb import (
@@ -58,7 +58,8 @@ _EVICTED = declared.index("tlb.evicted")
 @inner
 def _grant(mmu: State, slot: int, va: np.uint64, kind: int, user: bool, ac: bool) -> bool:
     """Publish the entry's translation if it allows the access."""
-    rights = page_prot(mmu, mmu[slot + 2] & ALL_RIGHTS, user, ac)
+    entry = mmu[slot + 2]
+    rights = page_prot(mmu, entry & ALL_RIGHTS, user, ac) & key_prot(mmu, entry, entry)
     if not rights >> U(kind) & ONE:
         return False
     shift = size_shift(mmu[slot] >> SIZE_SHIFT & SIZE_MASK)

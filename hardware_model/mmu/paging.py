@@ -34,6 +34,7 @@ class Cr4(IntFlag):
     PCIDE = 1 << 17
     SMEP = 1 << 20
     SMAP = 1 << 21
+    PKS = 1 << 24
 
 
 class Efer(IntFlag):
@@ -68,10 +69,14 @@ class PageFault(IntFlag):
     U = 1 << 2
     RSVD = 1 << 3
     I = 1 << 4
+    PK = 1 << 5
 
 
 CR3_KEEP = 1 << 63
 """Bit 63 of the value moved to CR3: keep the cached translations of the new PCID."""
+
+KEY_BITS = 15 << 59
+"""Bits 62:59 of a leaf, its protection key."""
 
 FRAME_BITS = 0x000F_FFFF_FFFF_F000
 """Bits 51:12, the physical address in an entry or in CR3."""

@@ -6,7 +6,7 @@ from enum import IntFlag
 
 import numpy as np
 
-from hardware_model.mmu.paging import Cr0, Cr4
+from hardware_model.mmu.paging import KEY_BITS, Cr0, Cr4
 from hardware_model.mmu.state import State, Word
 from hardware_model.native import inner
 
@@ -38,6 +38,8 @@ ALL_RIGHTS = U(0x7F)
 NONE = U(0)
 
 _WP, _SMEP, _SMAP = U(Cr0.WP), U(Cr4.SMEP), U(Cr4.SMAP)
+KEY, _PKS = U(KEY_BITS), U(Cr4.PKS)
+_KEY_SHIFT, _ONE, _TWO = U(59), U(1), U(2)
 _MAY_READ, _MAY_WRITE, _MAY_EXECUTE = U(Prot.READ), U(Prot.WRITE), U(Prot.EXECUTE)
 
 
@@ -56,6 +58,22 @@ def guest_prot(mmu: State, rights: np.uint64, user: bool, ac: bool) -> np.uint64
             prot &= _MAY_EXECUTE
         if mmu[Word.CR4] & _SMEP:
             prot &= ~_MAY_EXECUTE
+    return prot
+
+
+@inner
+def key_prot(mmu: State, entry: np.uint64, rights: np.uint64) -> np.uint64:
+    """Prot bits that a supervisor page's protection key, bits 62:59 of `entry`, allows with CR4.PKS
+    (SDM vol. 3A 4.6.2). Keys do not govern fetches.
+    """
+    prot = _MAY_READ | _MAY_WRITE | _MAY_EXECUTE
+    if rights & USER or not mmu[Word.CR4] & _PKS:
+        return prot
+    denied = mmu[Word.PKRS] >> ((entry & KEY) >> _KEY_SHIFT << _ONE)
+    if denied & _ONE:
+        return _MAY_EXECUTE
+    if denied & _TWO and mmu[Word.CR0] & _WP:
+        return prot & ~_MAY_WRITE
     return prot
 
 

@@ -50,6 +50,7 @@ class Word(IntEnum):
     MAXPHYADDR = 6  # width of physical addresses in bits
     RAM_BYTES = 7  # table reads at or above this address return all ones
     LIMITS = 8  # features that this processor lacks, see Limit
+    PKRS = 9  # IA32_PKRS: for protection key k, bits 2k (no access) and 2k + 1 (no store)
 
     OUT_PA = 16  # machine physical address of the linear address
     OUT_GPA = 17  # guest-physical address of the linear address, or of an EPT violation

@@ -2,7 +2,7 @@
 
     word 0  page address (51:12), guest page size (5:4), own size (3:2), global (1), valid (0)
     word 1  tag: EPT root bits 47:12 (63:28), VPID (27:12), PCID (11:0)
-    word 2  machine frame (51:12) and Right bits (6:0)
+    word 2  protection key (62:59), machine frame (51:12) and Right bits (6:0)
     word 3  guest-physical frame
 
 A page size is coded as (shift - 12) / 9: 0 = 4 KiB, 1 = 2 MiB, 2 = 1 GiB, 3 = 512 GiB (PML4E cache

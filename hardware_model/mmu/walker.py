@@ -33,11 +33,13 @@ from hardware_model.mmu.rights import (
     DIRTY,
     EPT_EXECUTE,
     EPT_WRITE,
+    KEY,
     NX,
     READ,
     USER,
     WRITE,
     guest_prot,
+    key_prot,
 )
 from hardware_model.mmu.state import Kind, Limit, State, Status, Word
 from hardware_model.mmu.tlb import (
@@ -62,7 +64,7 @@ _P, _RW, _US, _A, _D = U(Entry.P), U(Entry.RW), U(Entry.US), U(Entry.A), U(Entry
 _PS, _G, _NX, _PAT_LARGE = U(Entry.PS), U(Entry.G), U(Entry.NX), U(Entry.PAT_LARGE)
 _PG, _PGE, _SMEP, _NXE = U(Cr0.PG), U(Cr4.PGE), U(Cr4.SMEP), U(Efer.NXE)
 _FAULT_P, _FAULT_W, _FAULT_U = U(PageFault.P), U(PageFault.W), U(PageFault.U)
-_FAULT_RSVD, _FAULT_I = U(PageFault.RSVD), U(PageFault.I)
+_FAULT_RSVD, _FAULT_I, _FAULT_PK = U(PageFault.RSVD), U(PageFault.I), U(PageFault.PK)
 _TRANSLATION = U(EptViolation.TRANSLATION)
 _ONE, _NINE, _TWELVE, _THIRTY, _ROOT_SHIFT = U(1), U(9), U(12), U(30), U(39)
 
@@ -149,7 +151,7 @@ def _stage(
     frame = page_of(entry & FRAME, code)
     mmu[Word.STAGE] = page_of(va & LINEAR, code) | flags
     mmu[Word.STAGE + 1] = tag
-    mmu[Word.STAGE + 2] = frame | rights
+    mmu[Word.STAGE + 2] = frame | rights | (entry & KEY)
     mmu[Word.STAGE + 3] = frame
 
 
@@ -195,8 +197,12 @@ def _guest_dimension(
             return _page_fault(mmu, _FAULT_P | _FAULT_RSVD, kind, user)
         rights = accumulate(rights, entry)
         leaf = shift == _TWELVE or entry & _PS != NONE
-        if leaf and not guest_prot(mmu, rights, user, ac) >> U(kind) & _ONE:
-            return _page_fault(mmu, _FAULT_P, kind, user)
+        if leaf:
+            keyed = key_prot(mmu, entry, rights)
+            if not keyed >> U(kind) & _ONE and not user:
+                return _page_fault(mmu, _FAULT_P | _FAULT_PK, kind, user)
+            if not guest_prot(mmu, rights, user, ac) >> U(kind) & _ONE:
+                return _page_fault(mmu, _FAULT_P, kind, user)
         flags = _A | _D if leaf and kind == Kind.STORE else _A
         if entry & flags != flags:
             status = _set_flags(
@@ -233,7 +239,8 @@ def _final_dimension(ram: Ram, mmu: State, counters: CounterArray, va: np.uint64
         rights &= ~DIRTY
     guest_flags = mmu[Word.STAGE] & (SIZE_MASK << GUEST_SIZE_SHIFT | GLOBAL | VALID)
     mmu[Word.STAGE] = page_of(va & LINEAR, code) | guest_flags | code << SIZE_SHIFT
-    mmu[Word.STAGE + 2] = page_of(mmu[Word.EPT_PA] & FRAME, code) | rights
+    key = mmu[Word.STAGE + 2] & KEY
+    mmu[Word.STAGE + 2] = page_of(mmu[Word.EPT_PA] & FRAME, code) | rights | key
     mmu[Word.STAGE + 3] = page_of(gpa & FRAME, code)
     return Status.OK
 

@@ -1,6 +1,7 @@
 """The VMM's region inside every address space of its guest: state page, lookup tables, translation cache.
 
-It lies behind the deprivileging VMM's window, under the same root entry, in 2 MiB global supervisor pages:
+It lies behind the deprivileging VMM's window, under the same root entry, in global supervisor pages of which only
+the state page can be written:
 
     REGION + 0F3000  state page of the virtual CPU
            + 120000  for each port 0 if an IN of one byte finds its value in the next table, else 1; 64 KiB
@@ -16,7 +17,7 @@ small kernels, so that it does not contend with these for an entry of a TLB that
 from __future__ import annotations
 
 from hardware_model.memory import MachineMemory
-from hardware_model.mmu.paging import Entry
+from hardware_model.mmu.paging import Cr4, Entry
 from techniques.deprivileged.vmm_window import WINDOW
 
 REGION = WINDOW + (1 << 30)
@@ -28,10 +29,13 @@ TABLE_BYTES = 8 * TABLE_ENTRIES
 SPACES = 4
 REGION_BYTES = 20 << 20
 CACHE_BYTES = REGION_BYTES - CACHE
-_LARGE = 2 << 20
+_PAGE, _LARGE = 0x1000, 2 << 20
 _ADDRESS = 0x000F_FFFF_FFFF_F000
 _TABLE = int(Entry.P | Entry.RW | Entry.A)
-_LEAF = int(Entry.P | Entry.RW | Entry.A | Entry.D | Entry.PS | Entry.G)
+_CODE_KEY = 1
+CR4_PKS, KEY_RIGHTS = int(Cr4.PKS), 1 << 2 * _CODE_KEY
+_CODE = int(Entry.P | Entry.A | Entry.PS | Entry.G) | _CODE_KEY << 59
+_DATA = int(Entry.P | Entry.A | Entry.G | Entry.NX)
 
 STATE_FIELDS: dict[str, int] = {
     **{f"gpr{number}": 8 * number for number in range(8)},
@@ -85,12 +89,21 @@ others are the guest's registers of that name.
 """
 
 
-def map_region(memory: MachineMemory, root_entry: int, directory: int, machine: int) -> None:
+def map_region(memory: MachineMemory, root_entry: int, tables: int, machine: int) -> None:
     """Map machine memory from `machine` (aligned to 2 MiB) at REGION.
 
-    `root_entry` is the entry of every shadow root under which REGION lies, `directory` a free frame.
+    `root_entry` is the entry of every shadow root under which REGION lies, `tables` two free frames. Only the
+    state page can be written, for translated code does it, and only the cache can be executed, which in turn can
+    neither be read nor written: its protection key denies both while CR4 has CR4_PKS and IA32_PKRS is KEY_RIGHTS.
     """
+    directory, pages = tables, tables + 0x1000
     memory.zero_page(directory)
+    memory.zero_page(pages)
     memory.write64((root_entry & _ADDRESS) + 8 * (REGION >> 30 & 511), directory | _TABLE)
-    for number in range(REGION_BYTES // _LARGE):
-        memory.write64(directory + 8 * number, machine + number * _LARGE | _LEAF)
+    memory.write64(directory, pages | _TABLE)
+    for offset in (STATE, *range(PORT_ASKS, PORT_VALUES + PORTS, _PAGE)):
+        leaf = _DATA | (int(Entry.RW | Entry.D) if offset == STATE else 0)
+        memory.write64(pages + (offset >> 12) * 8, machine + offset | leaf)
+    for offset in range(TABLES, REGION_BYTES, _LARGE):
+        leaf = _CODE if offset >= CACHE else _DATA | int(Entry.PS)
+        memory.write64(directory + (offset >> 21) * 8, machine + offset | leaf)

@@ -53,7 +53,7 @@ class StatePage:
     def load(self) -> None:
         """Translated code was left: take what it may have changed."""
         words = self._words
-        interrupts, iopl, priority = words[_INTERRUPTS], words[_IOPL], words[_CR8]
+        interrupts, iopl, priority = words[_INTERRUPTS], words[_IOPL], words[_CR8] & 15
         self._cpu.control[2] = address = words[_CR2]
         self._cpu.interrupts = not interrupts
         self._cpu.iopl = iopl >> 12 & 3

@@ -26,6 +26,7 @@ from techniques.binary_translation.layout import (
 )
 from techniques.binary_translation.translator import UNIT_BYTES
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
+from techniques.technique import GuestError
 
 _BASE = REGION + CACHE
 _MISS_STUB = b"\x0f\x0b"
@@ -177,7 +178,15 @@ class TranslationCache:
             self.write(at, _BASE.to_bytes(8, "little"))
 
     def find(self, address: int) -> tuple[Unit | None, Mark]:
-        """Unit (None for the common miss) and mark of the translated instruction at linear `address`."""
+        """Unit (None for the common miss) and mark of the translated instruction at linear `address`.
+
+        Raises GuestError if it is not in the cache.
+        """
+        if address not in self:
+            raise GuestError(
+                f"the guest's kernel got to {address:#x} untranslated: it has overwritten its VMM's "
+                "state page"
+            )
         position = bisect_right(self._addresses, address) - 1
         if position < 0:
             return None, Mark(address, None, (0, 1))

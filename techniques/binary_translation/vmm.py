@@ -22,7 +22,13 @@ from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts, perform
 from techniques.binary_translation.chipset import Chipset
 from techniques.binary_translation.code_frames import CodeFrames
-from techniques.binary_translation.layout import CACHE_BYTES, REGION_BYTES, map_region
+from techniques.binary_translation.layout import (
+    CACHE_BYTES,
+    CR4_PKS,
+    KEY_RIGHTS,
+    REGION_BYTES,
+    map_region,
+)
 from techniques.binary_translation.state_page import StatePage
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.binary_translation.translator import Source, Translator
@@ -76,7 +82,9 @@ class BinaryTranslation(DeprivilegingVmm):
         region = self.memory.base - self.own_bytes
         root = self.shadow.window.root_entry
         map_region(machine.memory, root, region + REGION_BYTES, region)
-        self.shadow.forced_cr4 = 0  # RDTSC is copied: virtual time is the counter's
+        self.shadow.forced_cr4 = (
+            CR4_PKS  # and no TSD: RDTSC is copied, virtual time is the counter's
+        )
         self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
         self.source = Source(self.memory, self.shadow.walker)
         self.translator = Translator(self.source)
@@ -95,6 +103,7 @@ class BinaryTranslation(DeprivilegingVmm):
     def start(self) -> None:
         """Boot the guest and enter its first translation."""
         super().start()
+        self.machine.load_supervisor_key_rights(KEY_RIGHTS)
         self.page.store_tables()
         self._enter()
         self.machine.on_exit = self._on_exit

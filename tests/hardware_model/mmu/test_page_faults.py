@@ -81,6 +81,56 @@ def test_smap_forbids_supervisor_data_accesses_of_user_pages_unless_ac(native):
     assert machine.access(VA, LOAD, user=True) == Status.OK
 
 
+KEY_3 = 3 << 59
+
+
+def keyed(native, denied: int, flags: int = int(Entry.P | Entry.RW)):
+    """A page with key 3, for which IA32_PKRS has the bits `denied`."""
+    machine = native()
+    machine.tables.map(VA, 0x5000, 4096, flags | KEY_3)
+    machine.mmu[Word.CR4] |= Cr4.PKS
+    machine.mmu[Word.PKRS] = denied << 6
+    return machine
+
+
+def test_a_protection_key_denies_data_accesses_of_supervisor_pages_but_no_fetch(native):
+    machine = keyed(native, 1)
+    assert machine.access(VA, FETCH) == Status.OK
+    assert fault(machine, LOAD) == P | PageFault.PK
+    assert fault(machine, STORE) == P | W | PageFault.PK
+    assert machine.access(VA, FETCH) == Status.OK
+    assert fault(machine, LOAD, user=True) == P | U
+
+
+def test_a_protection_key_denies_stores_alone_and_with_wp_only(native):
+    machine = keyed(native, 2)
+    assert machine.access(VA, LOAD) == Status.OK
+    assert fault(machine, STORE) == P | W | PageFault.PK
+    machine.mmu[Word.CR0] = Cr0.PE | Cr0.PG
+    assert machine.access(VA, STORE) == Status.OK
+
+
+def test_protection_keys_of_user_pages_and_of_other_keys_deny_a_supervisor_nothing(native):
+    machine = keyed(native, 3, USER_PAGE)
+    assert machine.access(VA, STORE) == Status.OK
+    machine = keyed(native, 0)
+    machine.mmu[Word.PKRS] = 0xFFFFFFFF & ~(3 << 6)
+    assert machine.access(VA, STORE) == Status.OK
+
+
+def test_without_pks_the_key_is_ignored(native):
+    machine = keyed(native, 3)
+    machine.mmu[Word.CR4] = Cr4.PAE | Cr4.PGE
+    assert machine.access(VA, STORE) == Status.OK
+
+
+def test_rights_of_a_key_apply_to_a_cached_translation_too(native):
+    machine = keyed(native, 0)
+    assert machine.access(VA, LOAD) == Status.OK
+    machine.mmu[Word.PKRS] = 1 << 6
+    assert fault(machine, LOAD) == P | PageFault.PK
+
+
 def test_without_nxe_the_nx_bit_is_reserved_and_fetches_are_not_reported(native):
     machine = native()
     machine.mmu[Word.EFER] = Efer.LME | Efer.LMA
