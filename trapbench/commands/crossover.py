@@ -45,9 +45,11 @@ def command(
 def _print(table: pd.DataFrame, title: str) -> None:
     from trapbench import terminal
 
-    columns = [name for name in table.columns if name not in ("size", "io", "geometry")]
+    same = [name for name in ("size", "io", "geometry") if table[name].nunique() <= 1]
+    columns = [name for name in table.columns if name not in same]
     rows = ([_text(row[name]) for name in columns] for row in table.to_dict("records"))
-    terminal.print_table(title, columns, rows, left=3)
+    left = next(n for n, name in enumerate(columns) if name == "factor")
+    terminal.print_table(title, columns, rows, left=left)
 
 
 def _text(value: object) -> str:
