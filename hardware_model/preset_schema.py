@@ -17,6 +17,7 @@ _TOP_LEVEL = ("title", "microarchitecture", "vmx", "frequency", "sources", "tlb"
 _NUMBERS = ("value", "low", "high")
 _TEXTS = ("unit", "kind", "source")
 _NO_VMX = "none"
+_LARGEST = 1e15
 
 
 class PresetError(ValueError):
@@ -141,6 +142,8 @@ def _number(value: object, key: str, file: str) -> None:
         raise PresetError(f"{file}: {key} is {value!r}, not a number")
     if value != value or abs(value) == float("inf"):
         raise PresetError(f"{file}: {key} is {value}, not a finite number")
+    if abs(value) > _LARGEST:
+        raise PresetError(f"{file}: {key} is beyond {_LARGEST:g}")
 
 
 def _text(value: object, key: str, file: str) -> str:

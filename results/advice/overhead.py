@@ -73,8 +73,11 @@ class Observed:
             )
         if cell is None:
             return self._why(activity.workload, technique)
+        events = self._events(activity)
+        if not events:
+            return f"{activity.workload} counted no {activity.name} natively"
         values = self._amounts.values
-        return np.asarray((values[cell] - values[native]) / self._events(activity))
+        return np.asarray((values[cell] - values[native]) / events)
 
     def _cell(self, workload: str, technique: str) -> int | None:
         cells = self._amounts.cells

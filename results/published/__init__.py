@@ -6,6 +6,7 @@ of both: source_id, citation, year, cpu, microarchitecture, benchmark, technique
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -31,14 +32,17 @@ def validation() -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A table of published or of a user's own measurements; `value` is a number or NaN.
+    """A table of published or of a user's own measurements; `year` and `value` are numbers or NaN, the rest texts.
 
     Raises ResultsError when the file cannot be read or lacks a column.
     """
     try:
-        table = pd.read_csv(path, dtype={"value": str})
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise ResultsError(f"{path} is no readable CSV file ({error})") from error
     if missing := [name for name in COLUMNS if name not in table.columns]:
         raise ResultsError(f"{path} has no column {missing[0]}")
-    return table.assign(value=pd.to_numeric(table["value"], errors="coerce"))
+    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in ("year", "value")}
+    return table.assign(**numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ def read(path: Path) -> pd.DataFrame:
     for name in EXTRA:
         if name not in table.columns:
             table[name] = ""
-    table[list(EXTRA)] = table[list(EXTRA)].astype(object).fillna("").astype(str)
     for line, row in enumerate(table.to_dict("records"), 2):
         _check(row, f"{path}, row {line}")
     return table
@@ -60,7 +60,14 @@ def experiment(row: Mapping[Any, Any]) -> Experiment | None:
     )
 
 
+_NEEDED = ("source_id", "benchmark", "technique", "unit")
+
+
 def _check(row: Mapping[Any, Any], place: str) -> None:
+    if empty := [name for name in _NEEDED if not row[name]]:
+        raise ResultsError(f"{place}: {empty[0]} is empty")
+    if not isfinite(row["value"]):
+        raise ResultsError(f"{place}: value is not a number")
     if not row["workload"]:
         return
     unit, operation = str(row["unit"]), row["operation"]
@@ -72,7 +79,9 @@ def _check(row: Mapping[Any, Any], place: str) -> None:
             "table whose native events are operations"
         )
     try:
-        float(row["events"] or 1)
+        counted = float(row["events"] or 1)
     except ValueError:
-        raise ResultsError(f"{place}: events is {row['events']!r}, not a number") from None
+        counted = nan
+    if not (isfinite(counted) and counted > 0):
+        raise ResultsError(f"{place}: events is {row['events']!r}, not a number above 0")
     presets.load(str(row["preset"] or DEFAULT))

@@ -109,6 +109,7 @@ BAD = {
     "unknown field": (OWN.replace("low =", "lwo = 1, low ="), "lwo is unknown; did you mean low"),
     "text for a number": (OWN.replace("value = 1", 'value = "1"'), "value is '1', not a number"),
     "not finite": (OWN.replace("high = 2", "high = inf"), "high is inf, not a finite number"),
+    "too large": (OWN.replace("high = 2", "high = 1e300"), r"high is beyond 1e\+15"),
     "outside its range": (OWN.replace("value = 1", "value = 3"), "between its low and its high"),
     "negative": (OWN.replace("low = 1", "low = -1"), "low is negative"),
     "another unit": (OWN.replace('"cycles"', '"seconds"'), "unit is 'seconds', not cycles"),

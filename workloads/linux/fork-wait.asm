@@ -2,7 +2,7 @@
 #: stresses = "creation and end of processes: page-table copies, copy-on-write, context switches"
 #: outcome = "result 0 is the number of children whose exit status was right"
 #: small = { forks = 40, writable = 0, read_only = 0, written = 0, read = 0 }
-#: standard = { forks = 2000, writable = 0, read_only = 0, written = 0, read = 0 }
+#: standard = { forks = 400, writable = 0, read_only = 0, written = 0, read = 0 }
 #: large = { forks = 40000, writable = 0, read_only = 0, written = 0, read = 0 }
 #: slots = ["children"]
 #: [variants]

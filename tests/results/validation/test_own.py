@@ -47,6 +47,12 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         ("bt,latency,1,weeks,nano/in,,insn.in,", "row 2: the unit 'weeks' is none of cycles"),
         ("bt,latency,1,cycles,nano/in,,insn.inn,", "row 2: operation is 'insn.inn'"),
         ("bt,latency,1,cycles,nano/in,,insn.in,two", "row 2: events is 'two', not a number"),
+        (
+            "bt,latency,1,cycles,nano/in,,insn.in,nan",
+            "row 2: events is 'nan', not a number above 0",
+        ),
+        ("bt,latency,much,cycles,nano/in,,insn.in,1", "row 2: value is not a number"),
+        (",latency,1,cycles,nano/in,,insn.in,1", "row 2: technique is empty"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_row(
