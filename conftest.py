@@ -46,7 +46,7 @@ def _run(command: str) -> tuple[int, str]:
     first, _, rest = command.partition(" | ")
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        status = cli.invoke(shlex.split(first)[1:])
+        status = cli.invoke(shlex.split(first, comments=True)[1:])
     return _shell(rest, output.getvalue()) if rest else (status, output.getvalue())
 
 
