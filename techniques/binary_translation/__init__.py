@@ -1,5 +1,6 @@
 """Binary translation of the guest's kernel, after Adams and Agesen (ASPLOS 2006) and Bugnion et al. (TOCS 2012).
 
+knobs              what can be set
 layout             where state page, lookup table and cache lie
 unit, builder      a translation unit, and how one is emitted
 templates          single instructions of translated code

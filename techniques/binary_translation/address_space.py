@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from techniques.binary_translation.layout import REGION, TABLE_BYTES, TABLES
+from techniques.binary_translation.layout import TABLE_BYTES, TABLES
 
 if TYPE_CHECKING:
     from techniques.binary_translation.unit import Unit
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class AddressSpace:
-    """Space `number`: `units` by guest RIP, units by linear page in `pages`, and in `roots` the entry of the root table
-    by index, accessed flag apart. `stale`: a table below was written since the pages were compared with the tables.
+    """Space `number` of the cache in the region at linear `region`: `units` by guest RIP, units by linear page in
+    `pages`, and in `roots` the entry of the root table by index, accessed flag apart. `stale`: a table below was
+    written since the pages were compared with the tables.
     """
 
     number: int
+    region: int
     units: dict[int, Unit] = field(default_factory=dict)
     pages: dict[int, list[Unit]] = field(default_factory=dict)
     roots: dict[int, int] = field(default_factory=dict)
@@ -31,4 +33,4 @@ class AddressSpace:
     @property
     def table(self) -> int:
         """Linear address of the lookup table for indirect transfers."""
-        return REGION + TABLES + self.number * TABLE_BYTES
+        return self.region + TABLES + self.number * TABLE_BYTES

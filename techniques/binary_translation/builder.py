@@ -6,11 +6,10 @@ from functools import cache
 
 from iced_x86 import Instruction
 
-from techniques.binary_translation.layout import REGION, STATE
+from techniques.binary_translation.layout import IN_SLOT, STATE
 from techniques.binary_translation.templates import template
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 
-_STATE = REGION + STATE
 _CALLOUT = "ud2"
 _MASK = (1 << 64) - 1
 RAX, RCX, RDX, RBX, RSP = range(5)
@@ -40,6 +39,7 @@ class UnitBuilder:
         self.guest = rip
         self._start = rip
         self._entry = entry
+        self._state = (entry >> 39 << 39) + IN_SLOT + STATE
         self._code = bytearray()
         self._time = bytearray()
         self._marks: list[Mark] = []
@@ -75,7 +75,7 @@ class UnitBuilder:
 
     def emit(self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit the template `text` patched with `value`; otherwise as `raw`."""
-        return self.raw(template(text).at(self.address, _STATE, value), units, saved)
+        return self.raw(template(text).at(self.address, self._state, value), units, saved)
 
     @property
     def size(self) -> int:
@@ -150,7 +150,7 @@ class UnitBuilder:
         pieces: list[tuple[bytes, int]] = []
         at = self.address
         for text, value, bias in steps:
-            code = template(text).at(at, _STATE, value) if text else b"\xe3\x00"
+            code = template(text).at(at, self._state, value) if text else b"\xe3\x00"
             pieces.append((code, bias))
             at += len(code)
         hit = next(i for i, (code, _) in enumerate(pieces) if code == b"\xe3\x00")

@@ -21,8 +21,13 @@ from hardware_model.mmu.paging import Cr4, Entry
 from techniques.deprivileged.vmm_window import WINDOW
 
 REGION = WINDOW + (1 << 30)
+"""Where the region lies at first: it moves with the window."""
+
 STATE, TABLES, CACHE = 0x0F3000, 0x200000, 0x400000
 STATE_WORDS = 512
+IN_SLOT = REGION - WINDOW
+"""Distance of the region from the beginning of the root entry's 512 GiB."""
+
 PORT_ASKS, PORT_VALUES, PORTS = 0x120000, 0x130000, 0x10000
 TABLE_ENTRIES = 1 << 16
 TABLE_BYTES = 8 * TABLE_ENTRIES

@@ -36,8 +36,10 @@ def passages(vmm: BinaryTranslation) -> Iterator[Passage]:
     guest = Symbols(image.symbols, KERNEL_BASE, KERNEL_BASE + image.ram_bytes)
     bodies = {unit.body: f"unit:{guest(unit.rip) or hex(unit.rip)}" for unit in units}
 
+    moved = REGION - vmm.cache.region
+
     def name(address: int) -> str | None:
-        return bodies.get(address) or _state_name(address) or guest(address)
+        return bodies.get(address) or _state_name(address + moved) or guest(address)
 
     for unit in sorted(units, key=lambda unit: unit.rip):
         yield _passage(vmm, unit, name)

@@ -28,7 +28,6 @@ from techniques.binary_translation.translator import UNIT_BYTES
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 from techniques.technique import GuestError
 
-_BASE = REGION + CACHE
 _MISS_STUB = b"\x0f\x0b"
 
 
@@ -43,20 +42,33 @@ class TranslationCache:
     ) -> None:
         self._memory = machine.memory
         self._counts = counters
-        self._offset = machine_base - REGION  # from linear to machine addresses
+        self._machine_base = machine_base
+        self._place(REGION)
         self._size = size
         self.state_words = machine.memory.view(machine_base + STATE, STATE_WORDS)
         self._time = np.zeros(size, np.uint8)
-        self.write(REGION + PORT_ASKS, b"\1" * PORTS)
+        self.write(self.region + PORT_ASKS, b"\1" * PORTS)
         machine.set_time_map(machine_base + CACHE, self._time)
         self.spaces: list[AddressSpace] = []
         self._order: list[Unit] = []
         self._addresses: list[int] = []
-        self.next = _BASE
+        self.next = self._base
+        self.flush()
+
+    def _place(self, region: int) -> None:
+        """The region lies at linear address `region`."""
+        self.region, self._base = region, region + CACHE
+        self._offset = self._machine_base - region  # from linear to machine addresses
+
+    def move(self, region: int) -> None:
+        """The region lies elsewhere now; everything in the cache is dropped."""
+        used = self.next - self._base
+        self._place(region)
+        self.next = self._base + used
         self.flush()
 
     def __contains__(self, address: int) -> bool:
-        return _BASE <= address < _BASE + self._size
+        return self._base <= address < self._base + self._size
 
     def flush(self) -> None:
         """Drop everything."""
@@ -65,9 +77,9 @@ class TranslationCache:
             unit.valid = False
         self._order.clear()
         self._addresses.clear()
-        self._time[: self.next - _BASE] = 0
-        self.write(_BASE, _MISS_STUB)
-        self.next = _BASE + 16
+        self._time[: self.next - self._base] = 0
+        self.write(self._base, _MISS_STUB)
+        self.next = self._base + 16
         self.spaces.clear()
         self.enter(self.new_space())
 
@@ -84,8 +96,8 @@ class TranslationCache:
     def new_space(self) -> AddressSpace:
         """An address space without units, not yet in use: there must be fewer than SPACES."""
         used = {space.number for space in self.spaces}
-        space = AddressSpace(next(n for n in range(SPACES) if n not in used))
-        self.write(space.table, np.full(TABLE_ENTRIES, _BASE, "<u8").tobytes())
+        space = AddressSpace(next(n for n in range(SPACES) if n not in used), self.region)
+        self.write(space.table, np.full(TABLE_ENTRIES, self._base, "<u8").tobytes())
         self.spaces.insert(0, space)
         return space
 
@@ -105,12 +117,12 @@ class TranslationCache:
 
     def write_beside_state(self, offset: int, data: bytes) -> None:
         """Store `data` at an offset from the state page."""
-        self.write(REGION + STATE + offset, data)
+        self.write(self.region + STATE + offset, data)
 
     @property
     def is_full(self) -> bool:
         """Whether there may be no room for another unit: then `flush` makes room."""
-        return self.next + UNIT_BYTES > _BASE + self._size
+        return self.next + UNIT_BYTES > self._base + self._size
 
     def place(self, unit: Unit, *, findable: bool = True) -> None:
         """Put a unit that was made for address `next` into the cache and link its exits.
@@ -123,7 +135,7 @@ class TranslationCache:
         counts[counted.INSTRUCTIONS_OUT] += len(unit.marks)
         counts[counted.BYTES_OUT] += len(unit.code)
         self.write(unit.entry, unit.code)
-        at = unit.entry - _BASE
+        at = unit.entry - self._base
         self._time[at : at + len(unit.time)] = np.frombuffer(unit.time, np.uint8)
         self.next = unit.end + 15 & ~15
         if findable:
@@ -175,7 +187,7 @@ class TranslationCache:
             del unit.space.units[unit.rip]
         at = self._place_in_table(unit)
         if self._memory.read64(at + self._offset) == unit.entry:
-            self.write(at, _BASE.to_bytes(8, "little"))
+            self.write(at, self._base.to_bytes(8, "little"))
 
     def find(self, address: int) -> tuple[Unit | None, Mark]:
         """Unit (None for the common miss) and mark of the translated instruction at linear `address`.

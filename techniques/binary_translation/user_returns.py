@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from hardware_model.executor.registers import Registers
 from hardware_model.msrs import Efer, Msr
-from techniques.binary_translation.layout import REGION, STATE, STATE_FIELDS
+from techniques.binary_translation.layout import STATE, STATE_FIELDS
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.deprivileged.descriptor_tables import DescriptorTables
 from techniques.deprivileged.virtual_cpu import VirtualCpu
 
 _WORD = {name: offset >> 3 for name, offset in STATE_FIELDS.items()}
-_NOWHERE = REGION + STATE + STATE_FIELDS["user_code_at"]
 USER_RING, _LOCAL = 3, 4
 _USER_CODE, _USER_DATA = 0x00AF_FB00_0000_FFFF, 0x00CF_F300_0000_FFFF
 
@@ -32,6 +31,7 @@ class UserReturns:
         cpu: VirtualCpu,
         tables: DescriptorTables,
     ) -> None:
+        self._cache = cache
         self._words = cache.state_words
         self._registers = registers
         self._cpu = cpu
@@ -55,7 +55,8 @@ class UserReturns:
         """Translated code is about to run: the VMM's tables may have changed."""
         if self._version != self._tables.version:
             self._version = self._tables.version
-            self._words[_WORD["user_code"]], self._words[_WORD["user_code_at"]] = 0, _NOWHERE
+            nowhere = self._cache.region + STATE + STATE_FIELDS["user_code_at"]
+            self._words[_WORD["user_code"]], self._words[_WORD["user_code_at"]] = 0, nowhere
             self.star_loaded()
 
     def star_loaded(self) -> None:

@@ -22,9 +22,10 @@ from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts, perform
 from techniques.binary_translation.chipset import Chipset
 from techniques.binary_translation.code_frames import CodeFrames
+from techniques.binary_translation.knobs import ADAPTIVE, CACHE_SIZE
 from techniques.binary_translation.layout import (
-    CACHE_BYTES,
     CR4_PKS,
+    IN_SLOT,
     KEY_RIGHTS,
     REGION_BYTES,
     map_region,
@@ -41,7 +42,7 @@ from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
 from techniques.deprivileged.vmm import MIB
 from techniques.guest import BootImage
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
-from techniques.knobs import Knob, Value
+from techniques.knobs import Value
 from techniques.shadow.prefetch import PREFETCH
 from techniques.technique import GuestError
 
@@ -49,21 +50,6 @@ _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
 _DEBUG = Intercept.EXCEPTION + DEBUG
 _MASK = (1 << 64) - 1
 _ARITHMETIC = 0x8D5
-CACHE_SIZE = Knob(
-    "bt.cache-kib",
-    CACHE_BYTES >> 10,
-    (CACHE_BYTES >> 10, 4096, 1024, 256, 64, 16),
-    "size of the translation cache",
-    "smaller: everything is translated anew whenever the cache is full",
-)
-
-ADAPTIVE = Knob(
-    "bt.adaptive",
-    True,
-    (True, False),
-    "instructions that keep faulting become callouts",
-    "off: every store to a page table and every access to a device register is a page fault",
-)
 
 
 class BinaryTranslation(DeprivilegingVmm):
@@ -291,6 +277,12 @@ class BinaryTranslation(DeprivilegingVmm):
     def listing(self) -> Iterable[Passage]:
         """The translation cache as it stands."""
         return listing.passages(self)
+
+    def window_moved(self) -> None:
+        """The cache is elsewhere, so that nothing of it can be used on."""
+        self.cache.move(self.shadow.window.base + IN_SLOT)
+        self.frames.forget()
+        self._resume = self._unit = None
 
     def memory_written(self, gpa: int, size: int) -> None:
         """The VMM has stored to guest memory."""

@@ -56,17 +56,19 @@ class DescriptorTables:
         self._located = 0
         self._places: list[tuple[DescriptorMirror, list[Piece]]] = []
         self._gdt.write(VMM_CODE >> 3, code64().encode() + data().encode())
-        ldt = SegmentDescriptor(window.LDT, _LDT_LIMIT, SystemType.LDT, system=True)
-        self._gdt.write(VMM_LDT >> 3, ldt.encode())
 
     def load(self, registers: Registers) -> None:
         """LGDT, LIDT, LLDT and LTR of the VMM's own tables."""
         base, limit = self._own.task_state
         self._gdt.write(VMM_TSS >> 3, tss_descriptor(base, limit, busy=True).encode())
-        registers.set_table("gdtr", window.GDT, _GDT_LIMIT)
-        registers.set_table("idtr", window.IDT, _IDT_LIMIT)
+        local = self._own.at(window.LDT)
+        ldt = SegmentDescriptor(local, _LDT_LIMIT, SystemType.LDT, system=True)
+        self._gdt.write(VMM_LDT >> 3, ldt.encode())
+        self._located += 1
+        registers.set_table("gdtr", self._own.at(window.GDT), _GDT_LIMIT)
+        registers.set_table("idtr", self._own.at(window.IDT), _IDT_LIMIT)
         registers.set_segment("tr", Segment(VMM_TSS, base, limit, _BUSY_TSS))
-        registers.set_segment("ldtr", Segment(VMM_LDT, window.LDT, _LDT_LIMIT, _LDT_FLAGS))
+        registers.set_segment("ldtr", Segment(VMM_LDT, local, _LDT_LIMIT, _LDT_FLAGS))
 
     def locate(self) -> None:
         """The guest loaded GDTR, LDTR or CR3: find its tables in guest-physical memory."""
@@ -123,6 +125,7 @@ class DescriptorTables:
 
         False if the address is not in a descriptor that could be meant.
         """
+        address += window.WINDOW - self._own.base
         if window.GDT <= address < window.GDT + VMM_CODE:
             offset, (base, limit) = address - window.GDT & ~7, self._cpu.gdtr
         elif window.LDT <= address < window.LDT + window.TABLE_BYTES:

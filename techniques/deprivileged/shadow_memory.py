@@ -15,10 +15,13 @@ from techniques.shadow import FaultResult, ProcessorLimits, ShadowPager
 from techniques.shadow.counts import OWN_ENTRY_READ, view
 from techniques.shadow.guest_walk import GuestWalker
 from techniques.shadow.paging_mode import paging_mode
+from techniques.technique import GuestError
 
 CR0_NE, CR0_WP = 1 << 5, 1 << 16
 CR4_TSD, CR4_PCE = 1 << 2, 1 << 8
 _LIMITS = ProcessorLimits()
+PRESENT = 1
+_SLOTS = (*range(ROOT_INDEX, 255, -1), *range(510, ROOT_INDEX, -1), *range(255, 0, -1))
 POLICY = Knob(
     "shadow.policy",
     "trace",
@@ -54,6 +57,7 @@ class ShadowMemory:
     ) -> None:
         self._machine = machine
         self._registers: Registers = machine.registers
+        self._guest = guest
         self._cpu = cpu
         self.forced_cr4 = CR4_TSD
         self.window = VmmWindow(machine.memory, frames)
@@ -70,6 +74,30 @@ class ShadowMemory:
             reserved={ROOT_INDEX: self.window.root_entry},
             limits=_LIMITS,
         )
+
+    @property
+    def slot_is_wanted(self) -> bool:
+        """Whether the guest maps something where the VMM's window lies."""
+        return bool(self._root_entry(self.pager.paging.root_gfn, self.window.slot) & PRESENT)
+
+    def _root_entry(self, root: int, slot: int) -> int:
+        return self._guest.read64(root << 12 | slot << 3) if root << 12 < self._guest.size else 0
+
+    def move_window(self) -> None:
+        """Put the window into a slot that no root the guest has used maps; GuestError if there is none."""
+        roots = {self.pager.paging.root_gfn, *self.pager.root_frames()}
+        free = (
+            slot
+            for slot in _SLOTS
+            if not any(self._root_entry(root, slot) & PRESENT for root in roots)
+        )
+        slot = next(free, None)
+        if slot is None:
+            raise GuestError(
+                "the guest uses all linear addresses, so that none are left to its VMM"
+            )
+        self.pager.move_reserved(self.window.slot, slot)
+        self.window.slot = slot
 
     def start(self) -> None:
         """Take over the registers that the guest starts with."""

@@ -12,7 +12,6 @@ from typing import ClassVar
 from iced_x86 import Instruction, Mnemonic, Register
 
 from hardware_model import counters as counter_table
-from hardware_model.boot import CpuState
 from hardware_model.canonical import is_canonical
 from hardware_model.deprivileged import (
     Deprivileged,
@@ -22,11 +21,10 @@ from hardware_model.deprivileged import (
     SystemCall,
     Trap,
 )
-from hardware_model.executor.registers import Segment
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
 from hardware_model.vectors import EXCEPTION_VECTORS
-from techniques.deprivileged import single_stepping
+from techniques.deprivileged import initial_state, single_stepping
 from techniques.deprivileged.delivery import Delivery
 from techniques.deprivileged.descriptor_tables import DescriptorTables
 from techniques.deprivileged.exceptions import (
@@ -42,7 +40,7 @@ from techniques.deprivileged.instructions import HANDLERS, Handler
 from techniques.deprivileged.linear_memory import LinearMemory
 from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.rings import Rings
-from techniques.deprivileged.segmentation import Segmentation, compressed_flags
+from techniques.deprivileged.segmentation import Segmentation
 from techniques.deprivileged.shadow_memory import POLICY, ShadowMemory
 from techniques.deprivileged.transfers import Transfers
 from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, VirtualCpu
@@ -123,20 +121,11 @@ class DeprivilegingVmm(Technique):
         state = self.boot()
         self.machine.load_state(state)
         self.cpu.reset(state)
-        self._compress(state)
+        initial_state.load(self._registers, self.cpu, state)
         self.shadow.start()
         self.tables.locate()
         self.tables.load(self._registers)
         self.virtual.arm()
-
-    def _compress(self, state: CpuState) -> None:
-        for name in ("es", "ds", "fs", "gs", "ss", "cs"):
-            segment = state.code if name == "cs" else state.data
-            selector = segment.selector | (KERNEL_RING if name in ("cs", "ss") else 0)
-            flags = compressed_flags(segment.flags, dpl=0)
-            self._registers.set_segment(name, Segment(selector, segment.base, segment.limit, flags))
-        self._registers.cpl = KERNEL_RING
-        self.cpu.load_flags(state.rflags, 0)
 
     def on_trap(self, trap: Trap) -> None:
         """Handle one trap; the guest goes on afterwards."""
@@ -176,6 +165,7 @@ class DeprivilegingVmm(Technique):
 
     def _page_fault(self, address: int, error: int) -> None:
         """Hidden fault, true fault, traced write, device register, or a descriptor's accessed flag."""
+        self._make_way()
         if not self.cpu.cpl and self.tables.mark_accessed(address, self.linear):
             return
         match self.shadow.on_page_fault(address, error):
@@ -229,6 +219,7 @@ class DeprivilegingVmm(Technique):
 
     def _deliver_interrupt(self) -> None:
         """A virtual interrupt goes to the guest as soon as its IF and the shadow of STI let it."""
+        self._make_way()
         apic, window = self.virtual.apic, False
         if apic.deliverable and self.cpu.interrupts:
             window = self._registers.sti_shadow
@@ -236,6 +227,16 @@ class DeprivilegingVmm(Technique):
                 self._interrupt(apic.acknowledge() or 0)
         if self.machine.running:
             self.virtual.settle(window=window)
+
+    def _make_way(self) -> None:
+        """The window lies where the guest maps nothing."""
+        if self.shadow.slot_is_wanted:
+            self.shadow.move_window()
+            self.tables.load(self._registers)
+            self.window_moved()
+
+    def window_moved(self) -> None:
+        """What the VMM keeps in its window is at other linear addresses now."""
 
     def _interrupt(self, vector: int) -> None:
         self._counts[_REFLECTED] += 1

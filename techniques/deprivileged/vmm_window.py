@@ -37,8 +37,10 @@ _LEAF = int(Entry.P | Entry.A | Entry.D | Entry.NX)
 class VmmWindow:
     """Tables and pages of the window, in frames of the VMM.
 
-    `root_entry` is what every shadow root holds at ROOT_INDEX.
+    `root_entry` is what every shadow root holds at index `slot`: ROOT_INDEX, until the guest maps something there.
     """
+
+    slot = ROOT_INDEX
 
     def __init__(self, memory: MachineMemory, frames: FrameAllocator) -> None:
         self._memory = memory
@@ -67,8 +69,18 @@ class VmmWindow:
     def task_state(self) -> tuple[int, int]:
         """Base and limit of the TSS."""
         if not self._open:
-            return TSS, TSS_BYTES - 1
-        return TSS_WITH_PORTS, TSS_BYTES + PORT_BITMAP_BYTES - 1
+            return self.at(TSS), TSS_BYTES - 1
+        return self.at(TSS_WITH_PORTS), TSS_BYTES + PORT_BITMAP_BYTES - 1
+
+    @property
+    def base(self) -> int:
+        """Linear address of the window now."""
+        upper = 0xFFFF_0000_0000_0000 if self.slot > 255 else 0
+        return upper | self.slot << 39
+
+    def at(self, linear: int) -> int:
+        """Where what lay at `linear` at first is now."""
+        return linear - WINDOW + self.base
 
     def open_ports(self, ports: Iterable[int]) -> None:
         """Let the guest's kernel reach these ports without a trap, by the TSS's I/O permission bitmap."""
@@ -94,6 +106,6 @@ class VmmWindow:
             self._memory.write(at, base.to_bytes(2, "little"))
 
     def machine_address(self, linear: int) -> int:
-        """Machine address of a linear address in the window's mapped part."""
+        """Machine address of what lay at a linear address of the window's mapped part at first."""
         page, offset = divmod(linear - WINDOW, 0x1000)
         return self._frames[page] + offset

@@ -73,20 +73,19 @@ class ShadowPager:
         self._own_walker = GuestWalker(guest, self._counts, own)
         self._size = guest.size
         self._limits = limits
-        self._reserved = reserved
+        self._reserved = dict(reserved)
         self._devices: set[int] = set()
-        self._policy: Policy = POLICIES[policy](
-            Resources(
-                guest,
-                machine,
-                frames,
-                self._flushes,
-                self._counts,
-                reserved,
-                self._devices,
-                prefetch,
-            )
+        self._resources = Resources(
+            guest,
+            machine,
+            frames,
+            self._flushes,
+            self._counts,
+            self._reserved,
+            self._devices,
+            prefetch,
         )
+        self._policy: Policy = POLICIES[policy](self._resources)
         self._paging = GuestPaging(0, 0, 0, 0)
 
     @property
@@ -223,6 +222,17 @@ class ShadowPager:
         """
         self._policy.table_written(gpa, size)
         self._flushes.finish()
+
+    def root_frames(self) -> set[int]:
+        """Guest frames of the roots that have shadows."""
+        return {page.gfn for cache in self._resources.caches for page in cache.roots()}
+
+    def move_reserved(self, old: int, new: int) -> None:
+        """The VMM's own linear addresses move from index `old` of the roots to `new`; cached translations go."""
+        for cache in self._resources.caches:
+            cache.move_reserved(old, new)
+        self._reserved[new] = self._reserved.pop(old)
+        self._flushes.flush()
 
     def pass_device(self, gfn: int) -> None:
         """Let the guest reach the device registers in machine frame `gfn`, at the guest frame of the same number.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from techniques.shadow.counts import Counts
 from techniques.shadow.flushes import Flushes
@@ -29,6 +29,7 @@ class Resources:
         int
     ]  # guest frames of device registers that the guest reaches directly, at the same machine frames
     prefetch: int = 1
+    caches: list[ShadowCache] = field(default_factory=list)
 
     @property
     def base(self) -> int:
@@ -43,6 +44,8 @@ class Resources:
 
     def new_cache(self, tables: ShadowTables) -> ShadowCache:
         """An empty set of shadow pages."""
-        return ShadowCache(
+        cache = ShadowCache(
             self.machine, self.frames, tables, self.flushes, self.counts, self.reserved
         )
+        self.caches.append(cache)
+        return cache

@@ -73,6 +73,16 @@ class ShadowCache:
                 self._machine.write64(address + 8 * index, entry)
         return page
 
+    def roots(self) -> tuple[ShadowPage, ...]:
+        """All pages that are roots."""
+        return tuple(page for page in self._pages.values() if page.level == 4)
+
+    def move_reserved(self, old: int, new: int) -> None:
+        """Every root's reserved entry at index `old` goes to `new`, where none holds another."""
+        for page in self.roots():
+            self._machine.write64(page.address + 8 * old, 0)
+            self._machine.write64(page.address + 8 * new, self._reserved[old])
+
     def holding(self, entry_address: int) -> ShadowPage:
         """The page in which the shadow entry at machine address `entry_address` lies."""
         return self._by_address[entry_address & ~0xFFF]

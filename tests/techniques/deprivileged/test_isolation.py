@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from techniques.deprivileged.vmm_window import GDT, IDT, LDT, TSS, WINDOW
-from techniques.shadow import ReservedRegion
+from techniques.deprivileged.vmm_window import GDT, IDT, LDT, ROOT_INDEX, TSS, WINDOW
 from techniques.technique import GuestError
 
 LEAVE = "mov edx, 0xf4; xor eax, eax; out dx, eax"
@@ -42,10 +41,17 @@ def test_the_vmms_tables_stay_what_they_are_when_the_guest_changes_its_own(depri
     assert all(word >> 44 & 1 for word in words if word)
 
 
-def test_a_guest_that_maps_its_vmms_addresses_is_told_so(deprivileged) -> None:
-    run = deprivileged(f"mov rsi, {GDT:#x}; mov [rsi], rax", pages=[(WINDOW, 0x230000, 3)])
-    with pytest.raises(ReservedRegion, match="its VMM has reserved for itself"):
-        run.run()
+@pytest.mark.parametrize("address", [GDT, LDT, TSS, IDT], ids=hex)
+def test_a_guest_that_maps_its_vmms_addresses_finds_its_own_memory_there(
+    both, address: int
+) -> None:
+    """The VMM's tables have moved."""
+    native, run = both(
+        f"mov rsi, {address:#x}; mov rdi, [rsi]; mov [rsi], rdi; int3; mov rbx, [rsi]",
+        pages=[(address, 0x230000, 3)],
+    )
+    assert len(native.records) == 1
+    assert run.resume.__self__.shadow.window.slot != ROOT_INDEX
 
 
 REFUSED = {
