@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import workloads
 from benchmarks.test_event_cost import EXITS, seconds
+from results.finished import Finished
+from results.planned import Planned
 from techniques import run_guest
+from trapbench.harness import run_matrix
+from trapbench.selection import Selection
 
 
 def cell_seconds(technique: str, workload: str, size: str) -> tuple[float, int]:
@@ -43,6 +50,29 @@ def test_time_by_exits(benchmark: BenchmarkFixture) -> None:
     benchmark.pedantic(lambda: seconds(body, 10_000, technique), rounds=1)
     first, second = (times[1] - times[0]) / 10_000, (times[2] - times[1]) / 20_000
     print(f"\nexits: {first * 1e6:.2f} then {second * 1e6:.2f} us each (linear or better)", end="")
+
+
+def test_time_by_cells(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """A sweep of 2,000 cells on two cores, and its time per cell by quarters."""
+    values = [str(n) for n in range(1, 1001)]
+    selection = Selection(["native", "hvm-ept"], ["nano/in"], sweeps={"iterations": values})
+    marks = []
+
+    def watch(_missing: Sequence[Planned], finished: Iterator[Finished]) -> Iterator[Finished]:
+        for number, cell in enumerate(finished, 1):
+            if number % 500 == 0:
+                marks.append(time.perf_counter())
+            yield cell
+
+    def run() -> None:
+        marks.append(time.perf_counter())
+        run_matrix(tmp_path / "a", selection, jobs=2, watch=watch)
+
+    benchmark.pedantic(run, rounds=1)
+    quarters = [(b - a) / 500 * 1e3 for a, b in pairwise(marks)]
+    benchmark.extra_info["milliseconds per cell"] = [round(q, 1) for q in quarters]
+    text = ", ".join(f"{q:.1f}" for q in quarters)
+    print(f"\n2,000 cells: {text} ms each by quarters (linear or better)", end="")
 
 
 def test_a_worker_does_not_grow(benchmark: BenchmarkFixture) -> None:

@@ -13,7 +13,7 @@ from results.planned import Planned
 
 
 def perform(task: str) -> str:
-    """Do what the task says (exit N, signal NAME, sleep SECONDS, pid); echo anything else."""
+    """Do what the task says (exit N, signal NAME, sleep SECONDS, pid, litter MEBIBYTES); echo anything else."""
     verb, _, argument = task.partition(" ")
     if verb == "exit":
         print("worker says: giving up", file=sys.stderr, flush=True)
@@ -22,7 +22,16 @@ def perform(task: str) -> str:
         os.kill(os.getpid(), signal.Signals[argument])
     if verb == "sleep":
         time.sleep(float(argument))
+    if verb == "litter":
+        held: list[object] = [bytearray(os.urandom(1) * (int(argument) << 20))]
+        held.append(held)
     return str(os.getpid()) if verb == "pid" else task
+
+
+def instant(planned: Planned) -> Finished:
+    """A cell that takes no time and has about as many counters as a real one."""
+    counters = {f"counter {number}": number for number in range(60)}
+    return Finished(planned.cell, planned.key, "ok", digest="same", counters={"roi": counters})
 
 
 def crash_at_sha_256(planned: Planned) -> Finished:

@@ -35,6 +35,20 @@ def test_a_worker_serves_many_tasks() -> None:
     assert len(set(_results(["pid"] * 8, jobs=1))) == 1
 
 
+def test_what_a_task_leaves_behind_does_not_pile_up() -> None:
+    pool = WorkerPool(ENTRY, 1, 30.0)
+    resident, process = [], "0"
+    for _, result in pool.run(["pid", *["litter 8"] * 40]):
+        process = result if result.isdigit() else process
+        resident.append(_mebibytes(int(process)))
+    assert max(resident) - resident[0] < 60
+
+
+def _mebibytes(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) >> 10
+
+
 def test_jobs_is_the_number_of_processes() -> None:
     assert len(set(_results(["sleep 0.2", "sleep 0.2", *["pid"] * 6], jobs=2)[2:])) <= 2
 
