@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hardware_model.executor import build
 from results.finished import FAILED, SKIPPED, Finished
 from results.planned import Planned
+
+_FIRST_RUN = "the first run compiles the model, once: about a minute"
 
 
 def watch(missing: Sequence[Planned], finished: Iterator[Finished]) -> Iterator[Finished]:
@@ -20,7 +23,8 @@ def watch(missing: Sequence[Planned], finished: Iterator[Finished]) -> Iterator[
         return
     seen: Counter[str] = Counter()
     with _bar(console) as bar:
-        task = bar.add_task("cells", total=len(missing), note="")
+        first = "" if build.compiled() else _FIRST_RUN
+        task = bar.add_task("cells", total=len(missing), note=first)
         for cell in finished:
             seen[cell.status] += 1
             bar.update(task, advance=1, note=_note(seen, cell))

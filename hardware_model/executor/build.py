@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from hardware_model.executor import layout as L
 
@@ -33,3 +34,8 @@ def check(
             f"trapbench needs unicorn {supported[0]} on {supported[1]} {supported[2]}, "
             f"found unicorn {found[0]} on {found[1]} {found[2]}"
         )
+
+
+def compiled() -> bool:
+    """Whether machine code of the event layer is kept beside its sources; if not, the first run compiles it."""
+    return any(Path(__file__).parent.glob("__pycache__/*.nbi"))
