@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -26,7 +25,6 @@ from results.report.verdicts import alone, verdicts
 from results.run import Run
 from results.validation import comparison
 
-_LIMITS = Path(__file__).resolve().parents[2] / "docs" / "limitations.md"
 _HOT = 5
 #: Of a plot's several pictures, those that are open at first.
 _OPENED = ("kernel", "hvm-shadow", "times native")
@@ -193,11 +191,10 @@ def _troubles(run: Run) -> Grid:
 
 
 def _limits() -> list[tuple[str, list[str]]]:
-    """The sections of docs/limitations.md, each with its points; empty when it is not beside the code."""
-    if not _LIMITS.is_file():
-        return []
+    """The sections of docs/limitations.md, which is linked here so that the wheel has it, each with its points."""
+    text = resources.files("results.report").joinpath("limitations.md").read_text("utf-8")
     sections: list[tuple[str, list[str]]] = []
-    for line in _LIMITS.read_text("utf-8").splitlines():
+    for line in text.splitlines():
         if line.startswith("## "):
             sections.append((line[3:], []))
         elif sections and line.startswith("- "):
