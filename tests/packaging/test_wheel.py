@@ -27,7 +27,7 @@ def test_the_command_works_in_an_empty_folder(installed: Any, tmp_path: Path) ->
     made = installed.run(tmp_path, *trapbench, "report", "first")
     assert made.returncode == 0, made.stderr
     report = (tmp_path / "first" / "report.html").read_text("utf-8")
-    assert "TLB replacement is first in, first out" in report  # a limit: docs/limitations.md is in it
+    assert "TLB replacement is first in, first out" in report  # one of the limits
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first"]
 
 

@@ -18,12 +18,17 @@ SHORT, LONG = 40, 2000
 _PACKAGE = Path(workloads.__file__).parent
 _PRESETS = Path(presets.__file__).parent / "presets"
 WORDS = (
-    "run", "show", "diff", "list", "validate", "claims", "crossover", "plot", "advise", "disasm", "--technique", "--workload",
+    "run", "show", "diff", "list", "validate", "claims", "crossover", "plot", "advise", "disasm",
+    "report", "merge", "trace", "sensitivity", "compare-host", "fetch", "--technique", "--workload",
+    "--sweep", "--beside", "--resume", "--profile", "--seconds",
+    "--timeout", "--scheduler", "--format", "--kernel", "--append", "footprint=1,2", "footprint=9..1*1", "footprint=1..1e9+1",
+    "shadow.policy=trace", "bt:nano/in", "pv:", ":", "local", "tcp://127.0.0.1:1",
     "--io", "--size", "--geometry", "--set", "--budget", "--jobs", "--out", "--json", "--preset", "--by", "--vary", "--between",
     "native", "hvm-ept", "bt", "nano/syscall", "compute/sieve", "small", "huge", "nehalem", "emulated", "", "=", "a=b", "ü",
     "-1", "0", "1e9", "99999999999999999999", "../..", "/dev/null", "/proc/self/mem", "nowhere", "*", "vmx.*", "--", "-", "--help",
 )  # fmt: skip
-SLOW = {"run", "disasm", "validate"}
+COMMANDS = 16
+SLOW = {"run", "disasm", "validate", "trace"}
 
 
 def verdict(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -61,7 +66,7 @@ def command_lines(seeds: range, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in seeds:
         chance = random.Random(seed)
         words = [
-            chance.choice(WORDS[: 10 if chance.random() < 0.7 else None]),
+            chance.choice(WORDS[: COMMANDS if chance.random() < 0.7 else None]),
             *chance.choices(WORDS, k=chance.randrange(6)),
         ]
         if SLOW & set(words):
@@ -103,6 +108,7 @@ def result_folders(
     seeds: range, good: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One damaged, missing or foreign file in a result folder; every command that reads folders."""
+    (folder / "profile.toml").write_text("[rates]\nsystem-calls = 1000\n")
     for seed in seeds:
         chance = random.Random(seed)
         copy = folder / f"copy-{seed}"
@@ -120,7 +126,8 @@ def result_folders(
                 ["claims"],
                 ["crossover", "--vary", "vmx.*"],
                 ["validate"],
-                ["advise"],
+                ["advise", "--profile", str(folder / "profile.toml")],
+                ["sensitivity"],
             )
         )
         verdict(
