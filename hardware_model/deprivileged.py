@@ -27,6 +27,7 @@ _UNDEFINED = frozenset(
 )
 """Instructions that the modelled processor does not have, which the engine would intercept."""
 _TRAPS, _INTERRUPT = counter_table.index("traps"), counter_table.index("trap.interrupt")
+_ALL_BITS = (1 << 64) - 1
 _SYSCALL = counter_table.index("trap.syscall")
 _BY_VECTOR = {v.number: counter_table.index(f"trap.{v.mnemonic}") for v in EXCEPTION_VECTORS}
 
@@ -74,6 +75,15 @@ class Deprivileged:
         self.machine = machine
         self._words = machine.words
         self._counts = machine.counters.data
+
+    @property
+    def time_stamp(self) -> int:
+        """IA32_TIME_STAMP_COUNTER, which RDTSC reads: virtual time, and what a write has added to it."""
+        return (self.machine.now + int(self._words[W.TSC_ADJUST])) & _ALL_BITS
+
+    @time_stamp.setter
+    def time_stamp(self, value: int) -> None:
+        self._words[W.TSC_ADJUST] = (value - self.machine.now) & _ALL_BITS
 
     def direct_gate(self, vector: int | None) -> None:
         """Leave INT `vector` to the gate in the IDT that IDTR names, which may lead to a ring of the guest's.

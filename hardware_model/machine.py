@@ -46,6 +46,9 @@ class End(Enum):
     PAUSED = "the guest's slice of time is over"
 
 
+_ENDS = {Stop.TRIPLE_FAULT: End.TRIPLE_FAULT, Stop.BUDGET: End.BUDGET}
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
     """Machine memory from `base` to `end` that one VMM and its guest have; `number` tells VMMs on one machine apart."""
@@ -206,8 +209,8 @@ class Machine:
     def _reason(self, stop: Stop) -> End:
         if self._end is not None:
             return self._end
-        if stop is Stop.TRIPLE_FAULT:
-            return End.TRIPLE_FAULT
+        if stop in _ENDS:
+            return _ENDS[stop]
         if stop is Stop.PROFILE_FULL:
             raise MachineError("the guest has more distinct code than the block profile holds")
         raise MachineError(f"the engine stopped ({stop.name}) at RIP {self.registers.rip:#x}")

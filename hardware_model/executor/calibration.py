@@ -1,7 +1,7 @@
 """Where the engine keeps its CPU object, checked before anything relies on it.
 
-Objects near the CPU hold the registers in their surroundings too, and a wrong one kills the process later: so nothing is
-searched for, and the back-pointers of the pinned build decide.
+Objects near the CPU hold the registers in their surroundings too, and a wrong one kills the process later: so nothing
+is searched for, and the back-pointers of the pinned build decide.
 """
 
 from __future__ import annotations

@@ -61,6 +61,18 @@ def combine(first, vector):
 
 
 @inner
+def _note_progress(w):
+    """End the run if nothing but deliveries happens: no instruction retires, so its budget would last for ever."""
+    if word(w, W.FAULT_CLOCK) != word(w, W.CLOCK):
+        set_word(w, W.FAULT_CLOCK, word(w, W.CLOCK))
+        set_word(w, W.FAULTS, U(0))
+        return
+    set_word(w, W.FAULTS, word(w, W.FAULTS) + U(1))
+    if word(w, W.FAULTS) == U(W.FAULT_LIMIT):
+        set_word(w, W.STOP, U(W.Stop.BUDGET))
+
+
+@inner
 def deliver_exception(w, vector, kind, error):
     """Vector a fault, trap or NMI through the guest's IDT; the saved RIP is the CPU state's."""
     env = word(w, W.ENV)
@@ -74,6 +86,7 @@ def deliver_exception(w, vector, kind, error):
     call_p(word(w, W.F_DO_INTERRUPT), word(w, W.CPU))
     set_word(w, W.VECTORING, U(0))
     count(w, _EXCEPTION_DELIVERED, 1)
+    _note_progress(w)
     per_vector = load64(word(w, W.VECTOR_COUNTERS) + U(8) * (vector & U(31)))
     at = word(w, W.COUNTERS) + U(8) * per_vector
     store64(at, load64(at) + U(1))

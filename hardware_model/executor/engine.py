@@ -62,6 +62,7 @@ class Engine:
         self.words = np.zeros(W.WORDS, np.uint64)
         self._on_event: EventHandler | None = None
         self.error: BaseException | None = None
+        self._event_time, self._events = 0, 0
         self._uc: Any = _binding.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._uc.ctl_set_cpu_model(unicorn.x86_const.UC_CPU_X86_EPYC)
         self._uc.mem_map_ptr(0, len(self._all), unicorn.UC_PROT_ALL, self._all.ctypes.data)
@@ -166,11 +167,22 @@ class Engine:
     def _dispatch(self, kind: int) -> int:
         try:
             assert self._on_event is not None
+            self._note_progress()
             return self._on_event(kind)
         except BaseException as error:  # must not cross the engine's frames
             self.error = error
             self.words[W.STOP] = W.Stop.ERROR
             return 0
+
+    def _note_progress(self) -> None:
+        """End the run if nothing but events happens: see `words.FAULT_LIMIT`."""
+        now = self.words.item(W.CLOCK)
+        if now != self._event_time:
+            self._event_time, self._events = now, 0
+            return
+        self._events += 1
+        if self._events == W.FAULT_LIMIT:
+            self.words[W.STOP] = W.Stop.BUDGET
 
     def run(self, on_event: EventHandler) -> W.Stop:
         """Execute from the current state until STOP is set; returns the reason. Events go to

@@ -107,6 +107,13 @@ WORDS = 512
     EVENT_RESULT,
 ) = range(101, 111)
 
+# Faults without progress: a guest that faults for ever retires nothing, so its budget alone would not end it.
+FAULT_CLOCK, FAULTS = (
+    123,
+    124,
+)  # virtual time of the last delivery, and how many there were since time last moved
+FAULT_LIMIT = 5_000
+
 # 1 + the vector whose INT n a deprivileged guest takes through IDTR; 0: every INT n enters the VMM.
 DIRECT_GATE = 110
 REGISTER_RFLAGS = 25  # UC_X86_REG_EFLAGS, checked by the self-test

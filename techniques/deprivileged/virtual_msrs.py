@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from hardware_model import msrs
 from hardware_model.executor.registers import Registers
@@ -11,12 +11,18 @@ from hardware_model.msrs import Msr
 _SEGMENT_BASE = {Msr.FS_BASE: "fs", Msr.GS_BASE: "gs"}
 
 
-class VirtualMsrs:
-    """RDMSR and WRMSR by the declared table. `now` gives virtual time."""
+class TimeStamp(Protocol):
+    """What has the time-stamp counter that the guest's RDTSC reads."""
 
-    def __init__(self, registers: Registers, now: Callable[[], int]) -> None:
+    time_stamp: int
+
+
+class VirtualMsrs:
+    """RDMSR and WRMSR by the declared table. `processor` has the time-stamp counter."""
+
+    def __init__(self, registers: Registers, processor: TimeStamp) -> None:
         self._registers = registers
-        self._now = now
+        self._processor = processor
         self._values = msrs.reset_values()
 
     def read(self, number: int) -> int | None:
@@ -24,7 +30,7 @@ class VirtualMsrs:
         if number in _SEGMENT_BASE:
             return self._registers.segment(_SEGMENT_BASE[Msr(number)]).base
         if number == Msr.TIME_STAMP_COUNTER:
-            return self._now()
+            return self._processor.time_stamp
         return self._values.get(number)
 
     def write(self, number: int, value: int) -> bool:
@@ -33,6 +39,8 @@ class VirtualMsrs:
             return False
         if number in _SEGMENT_BASE:
             self._set_base(_SEGMENT_BASE[Msr(number)], value)
+        elif number == Msr.TIME_STAMP_COUNTER:
+            self._processor.time_stamp = value
         else:
             self._values[number] = msrs.written(number, self._values[number], value)
         return True

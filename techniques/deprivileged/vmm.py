@@ -79,7 +79,7 @@ class DeprivilegingVmm(Technique):
         self._counts = machine.counters.data
         self._processor = Deprivileged(machine)
         self.virtual = DeprivilegedPlatform(machine)
-        self.cpu = VirtualCpu(registers, VirtualMsrs(registers, lambda: machine.now))
+        self.cpu = VirtualCpu(registers, VirtualMsrs(registers, self._processor))
         frames = FrameAllocator(self.base + FIRST_FRAME, self.memory.base - self.own_bytes)
         policy, prefetch = str(knobs["shadow.policy"]), int(knobs["shadow.prefetch"])
         self.shadow = ShadowMemory(machine, self.memory, frames, self.cpu, policy, prefetch)

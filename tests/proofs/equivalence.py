@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.conftest import RAM, Run, boot_native
 from tests.proofs.programs import Statement, guest
+from tests.small_guest import SmallGuest
 
 BUDGET = 200_000
 _TABLES, _TABLE_BYTES = 0x130000, 0x10000
@@ -29,13 +30,16 @@ Program = tuple[tuple[Statement, ...], tuple[Statement, ...], int]
 
 def boot(variant: str, program: Program) -> Run:
     """The program's guest under a technique, loaded but not started."""
+    return boot_guest(guest(*program), *VARIANTS[variant])
+
+
+def boot_guest(small: SmallGuest, name: str, knobs: dict[str, Any]) -> Run:
+    """Any small guest under the technique `name`, loaded but not started."""
     from hardware_model.machine import Machine
     from techniques import registry
     from techniques.guest import GuestImage
     from techniques.knobs import resolve
 
-    name, knobs = VARIANTS[variant]
-    small = guest(*program)
     kind = registry.find(name)
     machine = Machine(kind.vmm_bytes + RAM)
     vmm = kind(machine, GuestImage(small.image, [], {}, RAM), resolve(name, kind.knobs, knobs))

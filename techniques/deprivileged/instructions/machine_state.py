@@ -51,7 +51,7 @@ def swapgs(vmm: DeprivilegingVmm, instruction: Instruction) -> None:
 def _time_stamp(vmm: DeprivilegingVmm) -> None:
     if vmm.cpu.cpl and vmm.cpu.cr(4) & _CR4_TSD:
         raise general_protection()
-    now = vmm.machine.now
+    now = vmm.cpu.msrs.read(Msr.TIME_STAMP_COUNTER) or 0
     gpr = vmm.machine.registers.gpr
     gpr[_RAX], gpr[_RDX] = now & _LOW, now >> 32
 
