@@ -21,7 +21,7 @@ def draw(table: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(table["row"]))
     variants = style.in_order(list(table["variant"]))
     step = 0.8 / len(variants)
-    made, [[axes]] = style.figure(0.9 + len(names) * (0.08 + 0.052 * len(variants)))
+    made, [[axes]] = style.figure(0.9 + len(names) * (0.07 + 0.05 * len(variants)))
     for place, variant in enumerate(variants):
         look, part = style.mark(variant), table[table["variant"] == variant]
         offset = (place - (len(variants) - 1) / 2) * step
@@ -60,5 +60,5 @@ PLOT = Plot(
     data=data,
     draw=draw,
     split="family",
-    most=26,
+    most=30,
 )
