@@ -17,7 +17,8 @@ TEXT = (Path(workloads.__file__).parent / "README.md").read_text()
 def first_workload(tmp_path) -> Path:
     """The file of the section "A first workload"."""
     path = tmp_path / "first.asm"
-    path.write_text(TEXT.split("## A first workload")[1].split("```")[1].lstrip("\n"))
+    block = TEXT.split("## A first workload")[1].split("```")[1]
+    path.write_text(block.removeprefix("text").lstrip("\n"))
     return path
 
 
