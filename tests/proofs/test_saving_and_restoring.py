@@ -18,7 +18,7 @@ from techniques.runner import guest_image, outcome_parts
 from techniques.technique import Technique
 from tests.proofs.figures import counted
 
-SHORT, LONG = 1, 30
+SHORT, LONG = 1, 10
 BUDGET = 50_000_000
 TECHNIQUES = ("native", "trap-and-emulate", "bt", "pv", "hvm-shadow", "hvm-ept")
 PLAIN = ("kernel/fork-wait", "kernel/pipe", "exit/hlt-timer", "code/self-modifying")

@@ -11,7 +11,7 @@ from tests.proofs.figures import counted
 from tests.proofs.tlb_sequences import TELLING, sequence
 from tests.proofs.tlb_world import NARROW, ROOMY, TIGHT, Mismatch, perform, smallest
 
-SHORT, LONG = 300, 60_000
+SHORT, LONG = 300, 20_000
 GEOMETRIES = pytest.mark.parametrize("geometry", [ROOMY, TIGHT, NARROW], ids=lambda g: g.name)
 
 
