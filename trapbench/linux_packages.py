@@ -1,7 +1,8 @@
 """Debian's Linux kernel and static busybox, fetched by the system's package manager into the user's cache.
 
 `apt-get download` needs no root and installs nothing; dpkg-deb unpacks. The kernel is stored as it comes (vmlinuz), as
-the ELF file inside it (vmlinux), with the symbol table that it carries (System.map) and its modules for Xen's devices.
+the ELF file inside it (vmlinux), with the symbol table that it carries (System.map) and its modules for the disks and
+cards of the I/O models.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _keep_modules(content: Path, target: Path) -> None:
     """The modules that a guest may need, unpacked."""
     folder = target / kernels.MODULES
     folder.mkdir(parents=True, exist_ok=True)
-    for name in kernels.FRONT_ENDS:
+    for name in (*kernels.FRONT_ENDS, *kernels.VIRTIO):
         for found in content.glob(f"**/{name}.ko*"):
             data = found.read_bytes()
             plain = lzma.decompress(data) if found.suffix == ".xz" else data

@@ -60,10 +60,34 @@ def test_another_major_version_boots(boot) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("technique", UNMODIFIED)
+def test_another_major_version_is_the_same_to_the_time_stamp_under_every_vmm(
+    boot, technique: str
+) -> None:
+    newer = str(kernels.fetched()[-1] / kernels.PLAIN)
+    native, guest = boot("native", kernel=newer), boot(technique, kernel=newer)
+    assert guest.console == native.console
+    assert guest.instructions == native.instructions
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("technique", ["native", *UNMODIFIED])
 @pytest.mark.parametrize("folder", [0, -1])
-def test_a_bz_image_unpacks_itself_and_moves_itself(boot, folder: int) -> None:
+def test_a_bz_image_unpacks_itself_and_moves_itself(boot, folder: int, technique: str) -> None:
     packed = str(kernels.fetched()[folder] / kernels.PACKED)
-    assert boot("native", kernel=packed).outcome_parts["result"] == "0000000000000001"
+    native, guest = boot("native", kernel=packed), boot(technique, kernel=packed)
+    assert guest.outcome_parts["result"] == "0000000000000001"
+    assert guest.console == native.console
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("technique", [*UNMODIFIED, "pv"])
+def test_a_distributions_userland_ends_alike_on_the_newer_kernel(boot, technique: str) -> None:
+    newer = str(kernels.fetched()[-1] / kernels.PLAIN)
+    native = boot("native", "linux/busybox", kernel=newer)
+    guest = boot(technique, "linux/busybox", kernel=newer)
+    for part in ("userland", "status"):
+        assert guest.outcome_parts[part] == native.outcome_parts[part]
 
 
 @pytest.mark.soak

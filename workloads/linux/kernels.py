@@ -13,7 +13,14 @@ from hardware_model.linux_boot.elf import Elf
 from hardware_model.linux_boot.errors import KernelError
 
 PLAIN, PACKED, SYMBOLS, BUSYBOX = "vmlinux", "vmlinuz", "System.map", "busybox"
-MODULES, FRONT_ENDS = "modules", ("xen-blkfront", "xen-netfront")
+MODULES = "modules"
+FRONT_ENDS = ("xen-blkfront", "xen-netfront")
+VIRTIO = (
+    "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+    "virtio_blk", "failover", "net_failover", "virtio_net",
+)  # fmt: skip
+"""Modules that drive disk and network, in the order in which they are loaded: Xen's, and those of virtio devices."""
+_ALWAYS_MODULES = {*FRONT_ENDS, "virtio_blk", "virtio_net"}
 NO_KERNEL = "there is no Linux kernel: `trapbench fetch linux` gets one, or name one with --kernel"
 
 
@@ -41,10 +48,12 @@ def title(path: Path) -> str:
     return path.name
 
 
-def modules(folder: Path) -> list[Path]:
-    """The modules of a fetched kernel: those that drive Xen's devices."""
-    files = [folder / MODULES / f"{name}.ko" for name in FRONT_ENDS]
-    return files if all(file.is_file() for file in files) else []
+def modules(folder: Path, names: tuple[str, ...] = (*FRONT_ENDS, *VIRTIO)) -> list[Path]:
+    """The modules `names` of a fetched kernel, in their order, without what is built in; none if one is missing."""
+    files = {name: folder / MODULES / f"{name}.ko" for name in names}
+    if any(not files[name].is_file() for name in _ALWAYS_MODULES.intersection(names)):
+        return []
+    return [file for file in files.values() if file.is_file()]
 
 
 def default() -> Path | None:

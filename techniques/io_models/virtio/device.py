@@ -2,7 +2,7 @@
 
 0  device features   8  queue page frame   14  queue select   18  status       20  configuration vector
 4  driver features  12  queue size         16  queue notify   19  ISR status   22  queue vector
-24 configuration of the device type
+24 configuration of the device type; at 20 while MSI-X is disabled, for then the vectors are not there
 """
 
 from __future__ import annotations
@@ -113,8 +113,9 @@ class VirtioDevice(PciFunction):
             CONFIGURATION_VECTOR: self._configuration_vector,
             QUEUE_VECTOR: queue.vector if queue else _NO_VECTOR,
         }
-        if offset >= CONFIGURATION:
-            at = offset - CONFIGURATION
+        first = CONFIGURATION if self.messages.enabled else CONFIGURATION_VECTOR
+        if offset >= first:
+            at = offset - first
             return int.from_bytes(self.configuration_bytes[at : at + size], "little")
         return values.get(offset, 0)
 
@@ -122,6 +123,7 @@ class VirtioDevice(PciFunction):
         """OUT, or a store to the message table."""
         if index == 1:
             self.messages.write(offset, size, value)
+            self._send_pending()
         elif offset == QUEUE_NOTIFY:
             self._notify(value)
         elif offset == STATUS:
@@ -131,6 +133,8 @@ class VirtioDevice(PciFunction):
             self._begin_queues()
         elif offset == QUEUE_SELECT:
             self._selected = value
+        elif offset == CONFIGURATION_VECTOR:
+            self._configuration_vector = self._vector(value)
         elif self._selected < len(self.queues):
             self._write_queue(self.queues[self._selected], offset, value)
         self.back_end.changed()
@@ -150,7 +154,19 @@ class VirtioDevice(PciFunction):
         if offset == QUEUE_FRAME:
             queue.base = value * PAGE
         elif offset == QUEUE_VECTOR:
-            queue.vector = value
+            queue.vector = self._vector(value)
+
+    def _vector(self, wanted: int) -> int:
+        """What a driver reads back: no vector if the table has no such entry, or MSI-X is disabled."""
+        return wanted if self.messages.enabled and wanted <= len(self.queues) else _NO_VECTOR
+
+    def configuration_written(self) -> None:
+        """The table as a whole may have been unmasked."""
+        self._send_pending()
+
+    def _send_pending(self) -> None:
+        for number in self.messages.unmasked():
+            self.signal(self.messages.message(number))
 
     # --- for subclasses -----------------------------------------------------------------------------
     def guarded(self, action: Callable[[], None]) -> None:

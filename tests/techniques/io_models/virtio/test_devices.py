@@ -44,7 +44,53 @@ def offer(guest, descriptor):
 def test_the_transport_says_what_it_has(card):
     assert card.read(0, 4) == 1 << 29 | 1 << 5
     assert card.read(12, 2) == 128
+    assert card.read(20, 4).to_bytes(4, "little") == bytes.fromhex("02000000")
+
+
+def enable_messages(guest):
+    """MSI-X on, with entry 0 (still masked) to vector 0x40; the table is at 0xFE100000 + slot pages."""
+    bus, table = guest.platform.bus, 0xFE100000 + 0x1000 * network.SLOT
+    bus.write_port(0xCF8, 4, 1 << 31 | network.SLOT << 11 | 0x40)
+    bus.write_port(0xCFC, 4, 0x8000 << 16)
+    bus.write(table, 4, 0xFEE00000)
+    bus.write(table + 8, 4, 0x40)
+    return table
+
+
+def test_vectors_push_the_configuration_back_while_messages_are_enabled(card):
+    """Specification 0.9.5, section 2.3.1: the two vector registers exist only then."""
+    enable_messages(card)
     assert card.read(24, 4).to_bytes(4, "little") == bytes.fromhex("02000000")
+
+
+def test_a_driver_reads_back_whether_it_got_its_vector(card):
+    """Section 2.3.1.4: NO_VECTOR (0xFFFF) where mapping failed."""
+    enable_messages(card)
+    assert card.read(20, 2) == card.read(22, 2) == 0xFFFF
+    for register in (20, 22):
+        for vector, got in ((1, 1), (2, 2), (3, 0xFFFF), (0xFFFF, 0xFFFF)):
+            card.write(register, 2, vector)
+            assert card.read(register, 2) == got
+
+
+@pytest.mark.parametrize("how", ["entry", "function"])
+def test_a_message_that_waited_is_sent_when_it_is_unmasked(card, how):
+    table = enable_messages(card)
+    bus, apic = card.platform.bus, card.platform.apic
+    apic.write_register(0xF0, 4, 0x1FF)
+    if how == "function":
+        bus.write(table + 12, 4, 0)
+        bus.write_port(0xCFC, 4, 0xC000 << 16)
+    card.write(22, 2, 0)
+    offer(card, struct.pack("<QIHH", 0x1000, 74, 0, 0))
+    bridge = card.platform.further[-1]
+    bridge.advance(1_000_000)
+    assert apic.pending_class == 0
+    if how == "function":
+        bus.write_port(0xCFC, 4, 0x8000 << 16)
+    else:
+        bus.write(table + 12, 4, 0)
+    assert apic.pending_class == 4
 
 
 def test_a_frame_without_end_makes_the_device_wait_for_its_reset(card):
