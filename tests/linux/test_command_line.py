@@ -12,6 +12,7 @@ from trapbench.cli import invoke
 from workloads.linux import kernels, programs
 from workloads.linux.initial_ramdisk import CONSOLE, REGULAR, Entry, archive
 
+COMMAND_LINE = "console=ttyS0 mitigations=off quiet word=77"
 PROGRAM = """@user
 user_main:
     lea rsi, [rip + greeting]
@@ -39,12 +40,10 @@ def test_a_kernel_a_ramdisk_and_a_command_line_are_a_cell_like_any_other(
     import pandas as pd
 
     kernel = kernels.default()
-    status = invoke(
-        ["run", "--kernel", str(kernel), "--initrd", str(ramdisk)]
-        + ["--append", "console=ttyS0 mitigations=off quiet word=77"]
-        + ["--technique", "native", "--technique", "hvm-ept", "--jobs", "1", "--no-cache"]
-        + ["--out", str(tmp_path / "run")]
-    )
+    techniques = ("--technique", "native", "--technique", "hvm-ept")
+    boot = ("--kernel", str(kernel), "--initrd", str(ramdisk), "--append", COMMAND_LINE)
+    out = ("--jobs", "1", "--no-cache", "--out", str(tmp_path / "run"))
+    status = invoke(["run", *boot, *techniques, *out])
     assert status == 0
     runs = pd.read_parquet(tmp_path / "run" / "runs.parquet").set_index("technique")
     assert set(runs.index) == {"native", "hvm-ept"}
