@@ -5,12 +5,11 @@ One microsecond of the trace is one unit of virtual time: a retired guest instru
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from hardware_model import counters as counter_table
 from hardware_model.machine import Machine
@@ -45,12 +44,14 @@ class Timeline:
         self.dropped = 0
         self._limit = limit
         self._symbols: list[tuple[int, str]] = []
+        self._addresses: list[int] = []
 
     def attach(self, guest: Technique) -> None:
         """Record the guest's entries into its VMM, interrupts and DMA from now on."""
         machine = guest.machine
         names = guest.image.symbols.items() if hasattr(guest.image, "symbols") else ()
         self._symbols = sorted((address, name) for name, address in names)
+        self._addresses = [address for address, _ in self._symbols]
         guest.hot_exits = entries = _Entries(self, machine)
         if isinstance(guest, BinaryTranslation):
             self._watch_callouts(guest, entries)
@@ -68,7 +69,7 @@ class Timeline:
 
     def place(self, rip: int) -> str:
         """The nearest symbol at or before an address, with the distance."""
-        position = int(np.searchsorted([a for a, _ in self._symbols], rip, "right")) - 1
+        position = bisect_right(self._addresses, rip) - 1
         if position < 0:
             return f"{rip:#x}"
         address, name = self._symbols[position]
