@@ -1,7 +1,7 @@
 """Hostile guests: forged and recursive page tables, games with IDT, GDT and stacks, floods of everything that costs a VMM memory.
 
 Each is a kernel for `small_guest` and says how it ends natively. `VMM_REGION` is where binary translation keeps its own
-things in every address space (PML4 slot 271).
+things in every address space, until the guest maps something there (PML4 slot 271).
 """
 
 from __future__ import annotations

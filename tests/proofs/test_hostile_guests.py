@@ -27,6 +27,7 @@ ALL = {**VARIANTS, "trap-and-emulate": ("trap-and-emulate", {})}
 SHADOWING = tuple(name for name, (kind, _) in ALL.items() if kind != "hvm-ept")
 TRACING = tuple(name for name in SHADOWING if name != "hvm-shadow, virtual-tlb")
 EPT = tuple(name for name, (kind, _) in ALL.items() if kind == "hvm-ept")
+DEPRIVILEGING = tuple(name for name, (kind, _) in ALL.items() if not kind.startswith("hvm"))
 HVM_SHADOW = tuple(name for name, (kind, _) in ALL.items() if kind == "hvm-shadow")
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
@@ -36,6 +37,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         EPT,
         "no guest memory at linear address 0xffffffff8011000d",
     ),
+    "a root with reserved bits set": (DEPRIVILEGING, "uses all linear addresses"),
     "a stack of page tables": (TRACING, "does not know the store at 0xffffffff80110007: push rax"),
     "handlers that fault until the stack has eaten everything": (HVM_SHADOW, "0xffffffff8011000"),
 }
