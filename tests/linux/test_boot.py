@@ -98,3 +98,13 @@ def test_a_distributions_userland_ends_alike_on_the_newer_kernel(boot, technique
 def test_user_programs_end_alike_under_every_vmm(boot, technique: str, workload: str) -> None:
     native, guest = boot("native", workload), boot(technique, workload)
     assert guest.outcome_parts == native.outcome_parts
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "program", ["exec", "protection-fault", "mmap-munmap", "page-fault", "pipe", "null-call"]
+)
+def test_the_translated_kernel_serves_the_family_to_the_time_stamp(boot, program: str) -> None:
+    native, guest = boot("native", f"linux/{program}"), boot("bt", f"linux/{program}")
+    assert guest.console == native.console
+    assert guest.instructions == native.instructions
