@@ -11,6 +11,7 @@ from hardware_model import presets
 from results.cell import Cell
 from results.finished import OK
 from results.planned import Planned
+from techniques.isolation import ATTACKS, VICTIM
 from techniques.several.beside import BESIDE, neighbours
 from trapbench.content_key import content_key
 from trapbench.errors import unknown
@@ -45,9 +46,11 @@ def plan_cell(cell: Cell, source: str, budget: int | None, *, auxiliary: bool) -
 
 
 def _binaries(cell: Cell, workload: workloads.Workload | workloads.LinuxWorkload) -> str:
-    """The digests of what runs on the cell's machine: its workload, and those of VMs beside it."""
-    beside = neighbours(str(cell.knob_values.get(BESIDE.name, "")))
-    return " ".join([workload.digest, *(workloads.find(n.workload).digest for n in beside)])
+    """The digests of what runs on the cell's machine: its workload, VMs beside it, an attack's victim."""
+    others = [n.workload for n in neighbours(str(cell.knob_values.get(BESIDE.name, "")))]
+    if workload.name in ATTACKS:
+        others.append(VICTIM)
+    return " ".join([workload.digest, *(workloads.find(name).digest for name in others)])
 
 
 @cache

@@ -29,7 +29,7 @@ class Selection:
     A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
     instructions of each cell; None leaves it to the technique. `kernel` is the path of a Linux kernel: with workloads
     of the family `linux` they run on it; without workloads it is booted with `initrd` (a path) and `append`.
-    instructions of each cell; None leaves it to the technique. `sweeps` maps knobs, parameters of
+    `sweeps` maps knobs, parameters of
     workloads, `size` and `geometry` to the values that each takes; every combination is run.
     """
 

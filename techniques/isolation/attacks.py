@@ -8,6 +8,8 @@ from enum import Enum
 from hardware_model.vtd.fault_reasons import FaultReason
 from techniques.knobs import Knob
 
+VICTIM = "kernel/pipe"
+"""The workload of the guest that is attacked."""
 PROTECTION = Knob(
     "protection",
     True,

@@ -14,13 +14,12 @@ from hardware_model import counters as counter_table
 from hardware_model.mmu.geometry import TlbGeometry
 from techniques import runner
 from techniques.assignment import Fault
-from techniques.isolation.attacks import ATTACKS, Target
+from techniques.isolation.attacks import ATTACKS, VICTIM, Target
 from techniques.isolation.scene import ENGINE, Scene
 from techniques.knobs import Value
 from techniques.several import shared_machine
 from techniques.several.round_robin import RoundRobin
 
-VICTIM = "kernel/pipe"
 _BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
 
 

@@ -75,3 +75,14 @@ def test_a_content_key_depends_on_everything_that_counters_depend_on() -> None:
         content_key(cell.baseline, "binary", "geometry", None),
     }
     assert len(keys) == 4
+
+
+def test_the_key_of_an_attack_depends_on_its_victim(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keys() -> list[str]:
+        chosen = Selection(["hvm-ept"], ["isolation/dma", "compute/sieve"]).cells()
+        return [planning.plan_cell(*pair, None, auxiliary=False).key for pair in chosen]
+
+    attack, other = keys()
+    monkeypatch.setattr(planning, "VICTIM", "nano/syscall")
+    assert keys()[0] != attack
+    assert keys()[1] == other
