@@ -1,8 +1,9 @@
 """What porting the kernel to Xen's interface took: source lines, instructions and bytes that differ, by category.
 
 The two kernels share most files. They differ in the pv-ops macros and in the files that the ported one replaces
-(`image.XEN_REPLACES`); single lines under `.ifdef PV` in shared files count as `start`, numbers and macros of the
-hypercall interface as `interface`. An instruction belongs to the file that uses the macro it comes from.
+(`image.XEN_REPLACES`), drivers among them: those of the native kernel's devices against Xen's front ends. Single lines
+under `.ifdef PV` in shared files count as `start`, numbers and macros of the hypercall interface as `interface`. An
+instruction belongs to the file that uses the macro it comes from.
 """
 
 from __future__ import annotations
@@ -40,10 +41,25 @@ _FILES = {
     "xen_roots.asm": "memory",
     "xen_hypercalls.asm": "memory",
     "xen_events.asm": "interrupts",
+    "pci.asm": "I/O",
+    "disk_controller.asm": "I/O",
+    "network_card.asm": "I/O",
+    "virtio.asm": "I/O",
+    "virtio_disk.asm": "I/O",
+    "virtio_network.asm": "I/O",
+    "xen_grants.asm": "I/O",
+    "xen_disk.asm": "I/O",
+    "xen_network.asm": "I/O",
 }
 _MACROS = ("pv_ops.asm", "pv_ops_xen.asm")
 _HEADINGS = {"descriptors and privileged state": "descriptors", "devices": "I/O"}
-_CONSTANTS = {"USER_TEXT_BYTES": 0, "USER_DATA_BYTES": 0, "USER_MAIN": 0, "HAS_USER_PART": 1}
+_CONSTANTS = {
+    "USER_TEXT_BYTES": 0,
+    "USER_DATA_BYTES": 0,
+    "USER_MAIN": 0,
+    "HAS_USER_PART": 1,
+    "HAS_DEVICES": 1,
+}
 
 
 @dataclass(slots=True)
@@ -81,7 +97,7 @@ def ledger() -> Ledger:
     """Count both kernels."""
     native, ported = _amounts(False), _amounts(True)
     changed = {*_FILES, *_MACROS}
-    shared = [name for name in kernel_files(False) if name not in changed]
+    shared = [name for name in kernel_files(False, devices=True) if name not in changed]
     lines = sum(len(_code_lines(name)) for name in shared) - sum(
         len(_conditional(name)) for name in shared
     )
@@ -109,7 +125,7 @@ def _conditional(name: str) -> list[str]:
 
 def _amounts(pv: bool) -> dict[str, Amount]:
     amounts: dict[str, Amount] = defaultdict(Amount)
-    for name in kernel_files(pv):
+    for name in kernel_files(pv, devices=True):
         if name in _MACROS:
             for category in _macro_categories(name).values():
                 amounts[category].lines += 1
@@ -159,7 +175,7 @@ def _code(pv: bool) -> Iterable[tuple[str, int]]:
 
 def _expanded(pv: bool) -> list[Statement]:
     expander = Expander(_CONSTANTS | ({"PV": 1} if pv else {}))
-    statements = [*expander.expand(kernel_statements(kernel_files(pv)))]
+    statements = [*expander.expand(kernel_statements(kernel_files(pv, devices=True)))]
     order = ("kernel", "kernel_data")
     ends = [Statement(f"{name}_end:", statements[0].place, name) for name in order]
     chosen = [s for s in (*statements, *ends) if s.section != COMMON]
