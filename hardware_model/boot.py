@@ -21,7 +21,7 @@ MAGIC = 0x54_52_41_50_42_4E_43_48  # "TRAPBNCH"
 BOOT_INFORMATION = 0x500
 GDT = 0x800
 PML4 = 0x1000
-_IDENTITY_PDPT, _KERNEL_PDPT, DIRECTORY = 0x2000, 0x3000, 0x4000
+_IDENTITY_PDPT, KERNEL_PDPT, DIRECTORY = 0x2000, 0x3000, 0x4000
 STACK_TOP = 0x7C00
 IMAGE_BASE = 0x100000
 KERNEL_BASE = 0xFFFFFFFF80000000
@@ -109,7 +109,7 @@ def load(memory: Memory, ram_bytes: int, image: bytes, parameters: Sequence[int]
 
 def _build_tables(memory: Memory, ram_bytes: int) -> None:
     pml4 = [0] * 512
-    pml4[0], pml4[511] = _IDENTITY_PDPT | _TABLE, _KERNEL_PDPT | _TABLE
+    pml4[0], pml4[511] = _IDENTITY_PDPT | _TABLE, KERNEL_PDPT | _TABLE
     identity, kernel = [0] * 512, [0] * 512
     identity[0] = kernel[510] = DIRECTORY | _TABLE
     pages = min(512, -(-ram_bytes // _PAGE_2M))
@@ -117,7 +117,7 @@ def _build_tables(memory: Memory, ram_bytes: int) -> None:
     for at, table in (
         (PML4, pml4),
         (_IDENTITY_PDPT, identity),
-        (_KERNEL_PDPT, kernel),
+        (KERNEL_PDPT, kernel),
         (DIRECTORY, directory),
     ):
         memory.write(at, struct.pack("<512Q", *table))

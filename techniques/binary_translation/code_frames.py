@@ -22,6 +22,7 @@ from techniques.shadow import ShadowPager
 from techniques.technique import GuestError
 
 _ACCESSED = 1 << 5
+_LINE = 4  # log2 of the bytes whose units are listed together: what a store may overlap
 STORES = 64
 """Stores in a row to a frame of translated code, emulated one by one, after which it is given up the first time."""
 
@@ -37,6 +38,7 @@ class CodeFrames:
         self._source = source
         self._counts = counts
         self._by_frame: dict[int, list[Unit]] = {}
+        self._by_line: dict[int, list[Unit]] = {}
         self._stores: dict[int, int] = {}
         self._patience: dict[int, int] = {}
         self._tables: set[int] = set()
@@ -48,6 +50,8 @@ class CodeFrames:
     def add(self, unit: Unit) -> None:
         """A unit was placed in the cache."""
         pages = self._cache.space.pages
+        for line in _lines(unit):
+            self._by_line.setdefault(line, []).append(unit)
         for page, frame in unit.pages:
             units = self._by_frame.get(frame)
             if units is None:
@@ -81,6 +85,8 @@ class CodeFrames:
         assert unit.space is not None
         self._cache.remove(unit)
         self._counts[counted.INVALIDATED] += 1
+        for line in _lines(unit):
+            self._remove(self._by_line, line, unit)
         for page, frame in unit.pages:
             self._remove(unit.space.pages, page, unit)
             if self._remove(self._by_frame, frame, unit) and frame not in self._tables:
@@ -100,19 +106,19 @@ class CodeFrames:
         for frame in self._by_frame.keys() | self._tables:
             self._pager.unwatch(frame)
         self._by_frame.clear()
+        self._by_line.clear()
         self._tables.clear()
 
     def written(self, gpa: int, size: int) -> None:
         """`size` bytes at `gpa` were stored."""
         if gpa >> 12 in self._tables:
             self._all_stale()
-        for frame in range(gpa >> 12, (gpa + size - 1 >> 12) + 1):
-            units = self._by_frame.get(frame)
-            if units is None:
-                continue
-            for unit in tuple(units):
+        frames = [f for f in range(gpa >> 12, (gpa + size - 1 >> 12) + 1) if f in self._by_frame]
+        for line in range(gpa >> _LINE, (gpa + size - 1 >> _LINE) + 1):
+            for unit in tuple(self._by_line.get(line, ())):
                 if any(at < gpa + size and gpa < at + length for at, length in unit.source):
                     self._drop(unit)
+        for frame in frames:
             self._count_store(frame)
 
     def _count_store(self, frame: int) -> None:
@@ -188,3 +194,12 @@ class CodeFrames:
             space.roots[slot] = self._entry(slot)
         for page in tuple(space.pages):
             self.check_page(page)
+
+
+def _lines(unit: Unit) -> set[int]:
+    """The lines of guest memory that the unit was made from."""
+    return {
+        line
+        for at, length in unit.source
+        for line in range(at >> _LINE, (at + length - 1 >> _LINE) + 1)
+    }

@@ -1,0 +1,73 @@
+"""Host cost of one event of each kind, in running cells: the slope between two sizes of a workload.
+
+What the guest executes for each event is part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import workloads
+from techniques import Outcome, run_guest
+
+SIZES = ("small", "standard")
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that a cell counts under the name `counter`."""
+
+    name: str
+    technique: str
+    workload: str
+    counter: str
+    io: str = "emulated"
+
+
+EVENTS = (
+    Event("exit for CPUID", "hvm-ept", "exit/cpuid", "exit.cpuid"),
+    Event("exit for a port", "hvm-ept", "exit/port-out", "exit.io_instruction"),
+    Event("exit for WRMSR", "hvm-ept", "exit/wrmsr", "exit.wrmsr"),
+    Event("exit for RDMSR", "hvm-ept", "exit/rdmsr", "exit.rdmsr"),
+    Event("exit for VMCALL", "hvm-ept", "exit/hypercall", "exit.vmcall"),
+    Event("exit for HLT, and its wake-up", "hvm-ept", "exit/hlt-timer", "exit.hlt"),
+    Event("exit for a device register", "hvm-ept", "exit/mmio", "exit.ept_violation"),
+    Event("exit for MOV CR3", "hvm-shadow", "exit/mov-cr3", "exit.cr_access"),
+    Event("exit for INVLPG", "hvm-shadow", "exit/invlpg", "exit.invlpg"),
+    Event("page fault with shadow paging", "hvm-shadow", "kernel/page-fault", "exit.exception_nmi"),
+    Event("hypercall", "pv", "exit/mov-cr3", "hypercall.entries"),
+    Event("system call under pv", "pv", "kernel/null-call", "pv.syscall.bounced"),
+    Event("callout", "bt", "exit/cpuid", "bt.callout"),
+    Event("unit translated", "bt", "code/tiny-jit", "bt.unit"),
+    Event("interrupt", "native", "exit/self-ipi", "interrupt.delivered"),
+    Event("system call", "native", "kernel/null-call", "insn.syscall"),
+    Event("page fault", "native", "kernel/page-fault", "delivery.exception"),
+    Event("DMA transaction", "native", "io/network-receive", "dma.write"),
+)
+
+
+def run(event: Event, size: str) -> tuple[float, Outcome]:
+    """Host seconds of the cell, and what it counted."""
+    workload = workloads.find(event.workload)
+    begin = time.perf_counter()
+    outcome = run_guest(event.technique, workload, size, io=event.io)
+    return time.perf_counter() - begin, outcome
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_cost_of_an_event(benchmark: BenchmarkFixture, event: Event) -> None:
+    seconds, counts = [], []
+    for size in SIZES:
+        runs = [run(event, size) for _ in range(ROUNDS)]
+        seconds.append(min(taken for taken, _ in runs))
+        counts.append(int(runs[0][1].counters_total[event.counter]))
+    assert counts[1] > counts[0], f"{event.workload} does not count {event.counter}"
+    cost = (seconds[1] - seconds[0]) / (counts[1] - counts[0]) * 1e6
+    benchmark.extra_info["microseconds"] = round(cost, 2)
+    benchmark.pedantic(lambda: run(event, SIZES[0]), rounds=1)
+    print(f"\n{event.technique}, {event.name}: {cost:.2f} us", end="")
