@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from hardware_model.canonical import is_canonical
 from hardware_model.machine import Machine
 from techniques.paravirtual import page_entries as E
 from techniques.paravirtual.abi import HYPERVISOR_END, HYPERVISOR_START, Errno, HypercallError
@@ -30,7 +31,7 @@ class LinearMemory:
         return None
 
     def _machine_address(self, linear: int, write: bool) -> int:
-        if not HYPERVISOR_START <= linear < HYPERVISOR_END:
+        if is_canonical(linear) and not HYPERVISOR_START <= linear < HYPERVISOR_END:
             root = self._registers.cr(3) & E.ADDRESS
             address = self.entry_address(root, linear)
             if address is not None:

@@ -135,6 +135,34 @@ CHANNEL = """
 """
 
 
+@pytest.mark.parametrize(
+    ("buffer", "size"),
+    [
+        (0xFFFF_8200_0000_E000, 64),
+        (
+            0x0000_8200_0000_E000,
+            64,
+        ),  # the same slots of the tables, by an address that is not canonical
+        (0x1234_8200_0000_E000, 64),
+        (0x0000_8000_0000_0000, 8),
+        (0xFFFF_FFFF_FFFF_FFF8, 64),  # runs over the end
+    ],
+)
+def test_no_pointer_reaches_the_hypervisors_memory(tmp_path: Path, buffer: int, size: int) -> None:
+    body = f"""
+    xor edi, edi                 # CONSOLEIO_write
+    mov esi, {size}
+    mov rdx, {buffer:#x}
+    HYPERCALL 18
+    mov [rip + result], rax
+"""
+    ended = outcome(tmp_path, body)
+    assert (
+        ended.outcome_parts["result"][:16] == (EFAULT & (1 << 64) - 1).to_bytes(8, "little").hex()
+    )
+    assert ended.console == b"trapbench kernel\n"
+
+
 def test_event_channels_are_bound_once_and_closed_once(tmp_path: Path) -> None:
     bind, send, close, status = "1, 1, 0", "4, {}, 0", "3, {}, 0", "5, 0x7ff0, {}"
     steps = [
