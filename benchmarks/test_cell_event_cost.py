@@ -41,12 +41,12 @@ EVENTS = (
     Event("exit for INVLPG", "hvm-shadow", "exit/invlpg", "exit.invlpg"),
     Event("page fault with shadow paging", "hvm-shadow", "kernel/page-fault", "exit.exception_nmi"),
     Event("hypercall", "pv", "exit/mov-cr3", "hypercall.entries"),
-    Event("system call under pv", "pv", "kernel/null-call", "pv.syscall.bounced"),
-    Event("callout", "bt", "exit/cpuid", "bt.callout"),
+    Event("system call under pv", "pv", "kernel/null-call", "pv.syscall_bounced"),
+    Event("callout", "bt", "kernel/context-switch", "bt.callout"),
     Event("unit translated", "bt", "code/tiny-jit", "bt.unit"),
     Event("interrupt", "native", "exit/self-ipi", "interrupt.delivered"),
-    Event("system call", "native", "kernel/null-call", "insn.syscall"),
-    Event("page fault", "native", "kernel/page-fault", "delivery.exception"),
+    Event("system call", "native", "kernel/null-call", "syscall"),
+    Event("page fault", "native", "kernel/page-fault", "exception.pf"),
     Event("DMA transaction", "native", "io/network-receive", "dma.write"),
 )
 
