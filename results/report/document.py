@@ -26,6 +26,8 @@ from results.run import Run
 from results.validation import comparison
 
 _HOT = 5
+#: The technique whose guest is the ported kernel.
+_PORTED = "pv"
 #: Of a plot's several pictures, those that are open at first.
 _OPENED = ("kernel", "hvm-shadow", "times native")
 
@@ -49,8 +51,21 @@ class Number:
         return self.text
 
 
-def render(run: Run, preset: str, code_lines: Mapping[str, int]) -> str:
-    """The report as HTML; `code_lines` are the source lines of each technique."""
+@dataclass(frozen=True, slots=True)
+class Porting:
+    """The porting ledger: source lines both kernels share, and per category what only one of them has."""
+
+    shared_lines: int
+    differences: Sequence[Mapping[str, int | str]]
+
+
+def render(
+    run: Run, preset: str, code_lines: Mapping[str, int], porting: Porting | None = None
+) -> str:
+    """The report as HTML; `code_lines` are the source lines of each technique.
+
+    `porting` is shown if the run has cells of the ported kernel.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("results.report", "."), autoescape=True, trim_blocks=True
     )
@@ -68,6 +83,8 @@ def render(run: Run, preset: str, code_lines: Mapping[str, int]) -> str:
         overview=_overview(costed, preset),
         plots=[_plot(plot, run, preset) for plot in catalogue.PLOTS],
         exits=_exits(run),
+        porting=porting if _PORTED in set(run.runs["technique"]) else None,
+        differences=_differences(porting),
         claims=[(c, asdict(f)) for c, f in claims.judge(Evidence(run, code_lines))],
         validation=_validation(run),
         troubles=_troubles(run),
@@ -158,6 +175,15 @@ def _exits(run: Run) -> Grid:
         for row, variant, reason, rip, symbol, count in hot.to_numpy()
     ]
     return Grid(["workload", "technique", "reason", "guest RIP", "symbol", "exits"], rows)
+
+
+def _differences(porting: Porting | None) -> Grid:
+    kinds = [(k, u) for u in ("lines", "instructions", "bytes") for k in ("native", "ported")]
+    rows = [
+        [row["category"], *(_count(row[f"{kernel}_{unit}"]) for kernel, unit in kinds)]
+        for row in (porting.differences if porting else ())
+    ]
+    return Grid(["category", *(f"{kernel}: {unit}" for kernel, unit in kinds)], rows)
 
 
 def _validation(run: Run) -> Grid:

@@ -15,7 +15,7 @@ def command(folder: Path | None, preset: str, out: Path | None) -> None:
     """Write a report of a result folder (the newest): one HTML file that needs no network.
 
     It says what was run, gives a verdict per workload in words, and holds tables, plots, hot exits,
-    claims, validation, limits and provenance.
+    what porting took (with pv cells), claims, validation, limits and provenance.
     """
     import techniques
     from results import atomic
@@ -23,10 +23,13 @@ def command(folder: Path | None, preset: str, out: Path | None) -> None:
     from results.report import document
     from results.run import Run
     from trapbench import code_size
+    from workloads.porting_ledger import ledger
 
     run = Run.load(folder or folders.newest())
     target = out or run.path / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     sizes = {name: code_size.lines(name) for name in techniques.names()}
-    atomic.write_text(target, document.render(run, preset, sizes))
+    counted = ledger()
+    porting = document.Porting(counted.shared_lines, counted.rows())
+    atomic.write_text(target, document.render(run, preset, sizes, porting))
     click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
