@@ -183,6 +183,11 @@ HYPERCALL_NAMES = (
     *("event_channel_op", "physdev_op"),
 )
 
+#: Hypercall numbers that Xen's public headers know; greater ones are counted as `other`.
+HYPERCALL_NUMBERS = 56
+#: The least size of the multicalls that are counted together.
+MULTICALL_SIZES = (1, 2, 4, 8, 16, 32)
+
 PV = group_of(
     "pv",
     "events",
@@ -193,6 +198,14 @@ PV = group_of(
             for name in HYPERCALL_NAMES
         },
         "hypercall.unimplemented": "hypercalls answered with -ENOSYS because the hypervisor lacks them",
+        **{
+            f"hypercall.unimplemented.{number}": f"of these, calls with number {number}"
+            for number in (*range(HYPERCALL_NUMBERS), "other")
+        },
+        **{
+            f"pv.multicall.{size}": f"multicalls of {size} entries or more, and less than the next size"
+            for size in MULTICALL_SIZES
+        },
         "pv.multicall_entry": "hypercalls executed as part of a multicall",
         "pv.mmu_update_entry": "requests of mmu_update processed",
         "pv.mmuext_entry": "requests of mmuext_op processed",

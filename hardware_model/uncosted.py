@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hardware_model.counter_groups import HYPERCALL_NUMBERS, MULTICALL_SIZES
 from hardware_model.vectors import EXCEPTION_VECTORS
 from hardware_model.vmx.exit_reasons import EXIT_REASONS, Reason
 from hardware_model.vtd.counted import FREE_IN_REMAPPING
@@ -89,6 +90,11 @@ EXCLUDED: dict[str, str] = {
     },
     "hypercall.multicall": "its entry and its requests are priced",
     "hypercall.unimplemented": "priced as the entry",
+    **{
+        f"hypercall.unimplemented.{number}": "a part of hypercall.unimplemented"
+        for number in (*range(HYPERCALL_NUMBERS), "other")
+    },
+    **{f"pv.multicall.{size}": "a part of hypercall.multicall" for size in MULTICALL_SIZES},
     "pv.page_table_write": "priced as its trap, its emulation and the validation of the entry",
     "pv.rejected": "priced as what was done before the error",
     **FREE_IN_REMAPPING,

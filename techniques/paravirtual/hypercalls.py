@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from hardware_model import counters as counter_table
+from hardware_model.counter_groups import HYPERCALL_NUMBERS, MULTICALL_SIZES
 from hardware_model.machine import Machine
 from hardware_model.platform import Platform
 from techniques.paravirtual.abi import Errno, HypercallError
@@ -17,6 +17,11 @@ from techniques.paravirtual.memory_hypercalls import MemoryHypercalls
 from techniques.paravirtual.processor_hypercalls import ProcessorHypercalls
 
 _UNIMPLEMENTED = counter_table.index("hypercall.unimplemented")
+_BY_NUMBER = [
+    counter_table.index(f"hypercall.unimplemented.{number}")
+    for number in (*range(HYPERCALL_NUMBERS), "other")
+]
+_BY_SIZE = [counter_table.index(f"pv.multicall.{size}") for size in MULTICALL_SIZES]
 _MULTICALL_ENTRIES = counter_table.index("pv.multicall_entry")
 _COUNTERS = {call.number: counter_table.index(f"hypercall.{call.name}") for call in HYPERCALLS}
 _IRET, _MULTICALL = BY_NAME["iret"].number, BY_NAME["multicall"].number
@@ -24,12 +29,11 @@ _MASK = (1 << 64) - 1
 
 
 class Hypercalls:
-    """All hypercalls of one domain. `unimplemented` counts by number those that the hypervisor lacks."""
+    """All hypercalls of one domain; those that the hypervisor lacks are counted by number."""
 
     def __init__(self, machine: Machine, domain: Domain, platform: Platform) -> None:
         self._counts = machine.counters.data
         self._domain = domain
-        self.unimplemented: Counter[int] = Counter()
         memory = MemoryHypercalls(machine, domain)
         processor = ProcessorHypercalls(machine, domain)
         grants = GrantHypercalls(domain)
@@ -53,20 +57,24 @@ class Hypercalls:
             self._counts[counter] += 1
         handler = self._handlers.get(number)
         if handler is None:
-            self._counts[_UNIMPLEMENTED] += 1
-            self.unimplemented[number] += 1
+            self._lacking(number)
             return -Errno.ENOSYS
         try:
             return handler(*arguments)
         except HypercallError as error:
             self._domain.rejected(error)
             if error.errno is Errno.ENOSYS:
-                self._counts[_UNIMPLEMENTED] += 1
-                self.unimplemented[number] += 1
+                self._lacking(number)
             return -error.errno
+
+    def _lacking(self, number: int) -> None:
+        self._counts[_UNIMPLEMENTED] += 1
+        self._counts[_BY_NUMBER[min(number, HYPERCALL_NUMBERS)]] += 1
 
     def multicall(self, entries: int, count: int, *_: int) -> int:
         """Execute `count` records (number, result, six arguments) in order; each gets its own result."""
+        if count:
+            self._counts[_BY_SIZE[min(count.bit_length(), len(_BY_SIZE)) - 1]] += 1
         memory = self._domain.memory
         for at in range(entries, entries + 64 * count, 64):
             number, _result, *arguments = memory.unpack("8Q", at)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import workloads
+from hardware_model.counter_groups import MULTICALL_SIZES
 from techniques import Outcome, run_guest
 from techniques.paravirtual.clock import SystemClock
 
@@ -193,6 +194,38 @@ def test_a_failing_entry_of_a_multicall_leaves_the_others_alone(tmp_path: Path) 
     mov [rip + result + 16], rax
     """
     assert answers(tmp_path, body)[:3] == [0, ENOSYS, 4 << 16 | 17]
+
+
+def test_calls_that_xen_lacks_are_counted_by_number_and_multicalls_by_size(tmp_path: Path) -> None:
+    """Three multicalls of 1, 3 and 40 entries, all zeros but for the numbers 40 and 39 and a great one."""
+    body = """
+    lea rdi, [rip + page]
+    mov qword ptr [rdi], 40
+    mov esi, 1
+    HYPERCALL XEN_MULTICALL
+    mov qword ptr [rip + page], 39
+    mov qword ptr [rip + page + 64], 40
+    mov qword ptr [rip + page + 128], 1000
+    lea rdi, [rip + page]
+    mov esi, 3
+    HYPERCALL XEN_MULTICALL
+    mov qword ptr [rip + page + 128], 39
+    lea rdi, [rip + page]
+    mov esi, 40
+    HYPERCALL XEN_MULTICALL
+    """
+    counts = outcome(tmp_path, body).counters_total
+    numbers = {n: c for n, c in counts.items() if n.startswith("hypercall.unimplemented")}
+    assert numbers == {
+        "hypercall.unimplemented": 7,
+        "hypercall.unimplemented.39": 3,
+        "hypercall.unimplemented.40": 3,
+        "hypercall.unimplemented.other": 1,
+    }
+    assert {n: counts.get(f"pv.multicall.{n}", 0) for n in MULTICALL_SIZES} == {
+        **{1: 1, 2: 1, 4: 0, 8: 0, 16: 0},
+        32: 1,
+    }
 
 
 def test_a_guest_that_blocks_for_ever_is_told_so(tmp_path: Path) -> None:
