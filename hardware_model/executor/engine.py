@@ -55,7 +55,7 @@ class Engine:
         self._raw = np.zeros(ram_bytes + PRIVATE_BYTES + PAGE, np.uint8)
         start = -self._raw.ctypes.data % PAGE
         self._all = self._raw[start : start + ram_bytes + PRIVATE_BYTES]
-        self.ram = self._all[:ram_bytes]
+        self.ram, self.private = self._all[:ram_bytes], self._all[ram_bytes:]
         self.ram64 = self.ram.view(np.uint64)
         self.mmu = mmu
         self.counters = counters
