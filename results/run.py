@@ -78,15 +78,22 @@ class Run(Runs):
         loaded = _preset(preset)
         return cycles.ratios(self.costed_on(loaded).valid_counters(), loaded)
 
-    def intervals(self, preset: str | PathLike[str] = DEFAULT, level: float = 0.9) -> pd.DataFrame:
+    def intervals(
+        self,
+        preset: str | PathLike[str] = DEFAULT,
+        level: float = 0.9,
+        samples: int = uncertainty.SAMPLES,
+    ) -> pd.DataFrame:
         """`ratio` with `low` and `high`, which hold it for a share `level` of sampled costs."""
         loaded = _preset(preset)
-        return uncertainty.intervals(self._amounts(loaded), loaded, level=level)
+        return uncertainty.intervals(self._amounts(loaded), loaded, level=level, samples=samples)
 
-    def winners(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
+    def winners(
+        self, preset: str | PathLike[str] = DEFAULT, samples: int = uncertainty.SAMPLES
+    ) -> pd.DataFrame:
         """The `probability` that a cell has the fewest cycles of its workload, native aside."""
         loaded = _preset(preset)
-        return uncertainty.winners(self._amounts(loaded), loaded)
+        return uncertainty.winners(self._amounts(loaded), loaded, samples=samples)
 
     def _amounts(self, preset: Preset) -> Amounts:
         return cycles.amounts(self.costed_on(preset).valid_counters())

@@ -10,6 +10,8 @@ from hardware_model import presets
 from results.calibration import preset_text
 from results.calibration.cores import CORES
 from results.calibration.procedure import Procedure
+from results.costs import UncostedCounterError
+from results.errors import ResultsError
 from results.run import Run
 
 _FOLDER = Path(presets.__file__).with_suffix("")
@@ -26,7 +28,10 @@ def main(folder: Path, write: bool) -> None:
     the techniques native, bt and hvm-shadow. The exit status is 1
     when a preset differs from the procedure and is not rewritten.
     """
-    procedure = Procedure(Run.load(folder))
+    try:
+        procedure = Procedure(Run.load(folder))
+    except (ResultsError, UncostedCounterError) as error:
+        raise click.ClickException(str(error)) from error
     differing = 0
     for name in CORES:
         costs = procedure.costs(name)

@@ -69,6 +69,7 @@ def own_rows(core: Core) -> Costs:
         **_walks(core),
         "vmx.round_trip": _round_trip(core),
         **vmcs,
+        **_invlpg(core),
         **_lookup(core),
         **_non_root(core, vmcs["vmx.vmread"]),
     }
@@ -192,6 +193,14 @@ def _vmcs_accesses(core: Core) -> Costs:
         )
         for k, f in merom.items()
     }
+
+
+def _invlpg(core: Core) -> Costs:
+    """Published for Skylake only."""
+    if core.preset != "skylake-sp":
+        return {}
+    figure = core.figures.find("HANSEN17", "Skylake client", "INVLPG (about)")
+    return {"insn.invlpg": _within(figure.value, 0.6, 1.5, "measured", figure.citation)}
 
 
 def _lookup(core: Core) -> Costs:
