@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.loops import LOOPS, RAM, Loop, accounted_machine, image
+from benchmarks.loops import LOOPS, RAM, SYSTEM_CALL, Loop, accounted_machine, image
 from hardware_model.executor.bare_engine import BareEngine
 from hardware_model.executor.words import Mode
 from hardware_model.machine import End, Machine
@@ -92,6 +93,20 @@ def test_translated_kernel_speed_relative_to_native(
     benchmark.extra_info.update(ratio_to_native=round(ratio, 3), floor=TRANSLATED_FLOOR)
     benchmark.pedantic(lambda: virtualized_seconds(loop, BinaryTranslation), rounds=1)
     print(f"\n{loop.name}: translated/native = {ratio:.2f} (aim {TRANSLATED_FLOOR:.2f})", end="")
+
+
+@pytest.mark.parametrize("technique", [None, HvmEpt, HvmShadow, BinaryTranslation])
+def test_system_calls(benchmark: BenchmarkFixture, technique: type[Technique] | None) -> None:
+    """A program that does nothing but call a kernel that returns at once."""
+    loop = replace(SYSTEM_CALL, times=5_000) if technique is BinaryTranslation else SYSTEM_CALL
+
+    def taken() -> float:
+        return virtualized_seconds(loop, technique) if technique else accounted_seconds(loop)[0]
+
+    each = min(taken() for _ in range(PAIRS)) / loop.times * 1e6
+    benchmark.extra_info["microseconds"] = round(each, 3)
+    benchmark.pedantic(taken, rounds=1)
+    print(f"\n{technique.name if technique else 'native'}: system call {each:.2f} us", end="")
 
 
 def test_python_block_hook_relative_to_the_bare_engine(benchmark: BenchmarkFixture) -> None:
