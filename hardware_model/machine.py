@@ -6,7 +6,6 @@ It knows no VMM. A VMM takes part through `vmx` (VM exits) or `deprivileged` (it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -23,6 +22,7 @@ from hardware_model.memory import MachineMemory
 from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
+from hardware_model.partition import Partition
 from hardware_model.peripherals import attach_peripherals
 from hardware_model.platform import Ends, Platform, new_platform
 from hardware_model.profile import Profile
@@ -47,15 +47,6 @@ class End(Enum):
 
 
 _ENDS = {Stop.TRIPLE_FAULT: End.TRIPLE_FAULT, Stop.BUDGET: End.BUDGET}
-
-
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """Machine memory from `base` to `end` that one VMM and its guest have; `number` tells VMMs on one machine apart."""
-
-    base: int
-    end: int
-    number: int = 0
 
 
 class MachineError(Exception):

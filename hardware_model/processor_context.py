@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.machine import Machine, Partition
+from hardware_model.machine import Machine
 from hardware_model.mmu.state import Word
+from hardware_model.partition import Partition
 from hardware_model.peripherals import Peripherals, attach_peripherals
 from hardware_model.platform import Platform
 from hardware_model.snapshot import CPU_STATE_BYTES

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from hardware_model import counters as counter_table
 from hardware_model import processor_context
-from hardware_model.machine import Machine, Partition
+from hardware_model.machine import Machine
 from hardware_model.mmu.geometry import TlbGeometry
+from hardware_model.partition import Partition
 from techniques import io_models
 from techniques.assignment import Assignment
 from techniques.frames import FrameAllocator
