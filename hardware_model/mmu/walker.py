@@ -156,6 +156,20 @@ def _stage(
 
 
 @inner
+def _allowed(
+    mmu: State, entry: np.uint64, rights: np.uint64, kind: int, user: bool, ac: bool
+) -> bool:
+    """Whether a leaf allows the access; if not, the page fault is made out."""
+    if not user and not key_prot(mmu, entry, rights) >> U(kind) & _ONE:
+        _page_fault(mmu, _FAULT_P | _FAULT_PK, kind, user)
+        return False
+    if not guest_prot(mmu, rights, user, ac) >> U(kind) & _ONE:
+        _page_fault(mmu, _FAULT_P, kind, user)
+        return False
+    return True
+
+
+@inner
 def _guest_dimension(
     ram: Ram,
     mmu: State,
@@ -197,12 +211,8 @@ def _guest_dimension(
             return _page_fault(mmu, _FAULT_P | _FAULT_RSVD, kind, user)
         rights = accumulate(rights, entry)
         leaf = shift == _TWELVE or entry & _PS != NONE
-        if leaf:
-            keyed = key_prot(mmu, entry, rights)
-            if not keyed >> U(kind) & _ONE and not user:
-                return _page_fault(mmu, _FAULT_P | _FAULT_PK, kind, user)
-            if not guest_prot(mmu, rights, user, ac) >> U(kind) & _ONE:
-                return _page_fault(mmu, _FAULT_P, kind, user)
+        if leaf and not _allowed(mmu, entry, rights, kind, user, ac):
+            return Status.PAGE_FAULT
         flags = _A | _D if leaf and kind == Kind.STORE else _A
         if entry & flags != flags:
             status = _set_flags(
