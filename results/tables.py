@@ -14,7 +14,7 @@ from results.run import Run
 IO_FAMILY = "io/"
 
 #: Counters whose sum is the number of times that a VMM was entered.
-ENTRIES_INTO_VMM = ("exits", "traps")
+ENTRIES_INTO_VMM = ("exits", "traps", "bt.callout")
 
 
 def counters(run: Run, scope: str = "roi") -> pd.DataFrame:
@@ -34,7 +34,7 @@ def hot_exits(run: Run, limit: int = 10) -> pd.DataFrame:
 
 
 def entries_into_vmm(run: Run, scope: str = "roi") -> pd.DataFrame:
-    """VM exits and traps together: index row, one column per variant."""
+    """VM exits, traps and callouts together: index row, one column per variant."""
     of_scope = run.counters["scope"] == scope
     chosen = run.counters[of_scope & run.counters["counter"].isin(ENTRIES_INTO_VMM)]
     sums = labelled(chosen).groupby(["row", "variant"])["value"].sum()

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from results.claims.evidence import FIRST_WITH_EPT, Evidence, Finding, Verdict, untested
+from results.tables import ENTRIES_INTO_VMM
 
 MODELS = ("emulated", "paravirtual", "passthrough")
 ASSIGNED_BY = ("hvm-ept", "hvm-shadow")
 """Techniques that can let an assigned device's ports and registers through."""
 _FAMILY = "io/"
 _NEAR_NATIVE = 1.5
-_ENTRIES = ("exits", "traps", "bt.callout.emulate", "bt.callout.traced")
 
 
 def software_devices(evidence: Evidence) -> Finding:
@@ -78,7 +78,7 @@ def _entries(evidence: Evidence) -> dict[tuple[str, str], int]:
     rows = evidence.run.valid_counters()
     chosen = rows[
         rows["workload"].str.startswith(_FAMILY)
-        & rows["counter"].isin(_ENTRIES)
+        & rows["counter"].isin(ENTRIES_INTO_VMM)
         & (rows["scope"] == "roi")
         & (rows["knobs"] == "{}")
     ]

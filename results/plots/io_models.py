@@ -13,9 +13,9 @@ from results.cycles import ROI
 from results.plots import style
 from results.plots.plot import Plot
 from results.run import Run
+from results.tables import ENTRIES_INTO_VMM
 
 _WORKLOADS = ("io/network-", "io/disk-")
-_ENTRIES = ["exits", "traps", "bt.callout"]
 _SECTOR = 512
 _CELL = ["workload", "size", "io", "geometry", "technique", "knobs"]
 _MODELS = ("emulated", "paravirtual", "passthrough")
@@ -35,7 +35,7 @@ def data(run: Run, preset: str) -> pd.DataFrame:
     ]
     if counters.empty:
         return pd.DataFrame(columns=list(PLOT.columns))
-    roi = counters[(counters["scope"] == ROI) & counters["counter"].isin(_ENTRIES)]
+    roi = counters[(counters["scope"] == ROI) & counters["counter"].isin(ENTRIES_INTO_VMM)]
     entries = roi.groupby(_CELL)["value"].sum().rename("entered").reset_index()
     totals = cycles.ratios(counters, preset).merge(entries, on=_CELL, how="left")
     amount = [

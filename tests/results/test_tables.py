@@ -42,6 +42,15 @@ def test_entries_are_zero_where_a_cell_ran_and_nothing_where_none_did(run: Run) 
     assert pd.isna(wide.loc["nano/syscall", "hvm-ept vpid=False"])
 
 
+def test_a_callout_from_the_translation_cache_enters_the_vmm(
+    native: Finished, fill_folder: Fill
+) -> None:
+    counts = {"roi": {"traps": 3, "bt.callout": 4, "bt.callout.emulate": 4}}
+    translated = replace(native, cell=replace(native.cell, technique="bt"), counters=counts)
+    wide = tables.entries_into_vmm(Run.load(fill_folder("c", [native, translated])))
+    assert wide.loc["nano/syscall"].tolist() == [0, 7]
+
+
 def test_counters_that_are_zero_for_one_technique_are_shown_as_zero(run: Run) -> None:
     wide = tables.counters(run)
     assert wide.loc[("nano/syscall", "exits")].tolist()[:2] == [0, 7]
