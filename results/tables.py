@@ -15,6 +15,26 @@ IO_FAMILY = "io/"
 
 #: Counters whose sum is the number of times that a VMM was entered.
 ENTRIES_INTO_VMM = ("exits", "traps", "bt.callout")
+#: Prefixes of counters that name a reason for an entry, and what such an entry is called.
+KINDS_OF_ENTRY = {
+    "exit.": "exit",
+    "trap.": "trap",
+    "bt.callout.": "callout",
+    "hypercall.": "hypercall",
+}
+#: Sums of others, and what was done rather than why.
+_NOT_REASONS = (
+    *("trap.reflected", "trap.emulated"),
+    *("hypercall.entries", "hypercall.multicall", "hypercall.unimplemented"),
+)
+
+
+def is_reason(counter: str) -> bool:
+    """Whether the counter counts one reason for entries into the VMM.
+
+    The SYSCALLs of a ported guest are listed by hypercall; trap.syscall holds them all.
+    """
+    return counter.startswith(tuple(KINDS_OF_ENTRY)) and counter not in _NOT_REASONS
 
 
 def counters(run: Run, scope: str = "roi") -> pd.DataFrame:

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from results.claims.evidence import FIRST_WITH_EPT, Evidence, Finding, Verdict, untested
-from results.tables import ENTRIES_INTO_VMM
+from results.tables import ENTRIES_INTO_VMM, IO_FAMILY
 
 MODELS = ("emulated", "paravirtual", "passthrough")
 ASSIGNED_BY = ("hvm-ept", "hvm-shadow")
 """Techniques that can let an assigned device's ports and registers through."""
-_FAMILY = "io/"
 _NEAR_NATIVE = 1.5
 
 
@@ -65,7 +64,7 @@ def _verdict(means: pd.DataFrame) -> Verdict:
 def _ratios(evidence: Evidence) -> pd.DataFrame:
     """Index (technique, workload), a column for each model, of workloads that ran under all three."""
     table = evidence.run.ratios(FIRST_WITH_EPT)
-    of_family = table["workload"].str.startswith(_FAMILY) & (table["knobs"] == "{}")
+    of_family = table["workload"].str.startswith(IO_FAMILY) & (table["knobs"] == "{}")
     chosen = table[of_family & (table["technique"] != "native")]
     if chosen.empty:
         return pd.DataFrame(columns=MODELS)
@@ -77,7 +76,7 @@ def _entries(evidence: Evidence) -> dict[tuple[str, str], int]:
     """Entries into the VMM within the regions of interest, by technique and model."""
     rows = evidence.run.valid_counters()
     chosen = rows[
-        rows["workload"].str.startswith(_FAMILY)
+        rows["workload"].str.startswith(IO_FAMILY)
         & rows["counter"].isin(ENTRIES_INTO_VMM)
         & (rows["scope"] == "roi")
         & (rows["knobs"] == "{}")

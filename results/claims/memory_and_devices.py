@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from results.claims.evidence import FIRST_WITH_EPT, Evidence, Finding, Verdict, untested
+from results.tables import ENTRIES_INTO_VMM, is_reason
 
 _SHADOWED = ("bt", "hvm-shadow", "trap-and-emulate")
 _LOSS = 0.01
@@ -105,7 +106,6 @@ def vmm_size(evidence: Evidence) -> Finding:
 
 
 _MEASURES = ("source lines", "instructions emulated", "paths", "entries into the VMM")
-_PATHS = ("exit.", "trap.", "hypercall.", "bt.callout.")
 
 
 def _measures(evidence: Evidence, technique: str, workloads: pd.Index) -> dict[str, int]:
@@ -114,7 +114,7 @@ def _measures(evidence: Evidence, technique: str, workloads: pd.Index) -> dict[s
     values = (
         evidence.code_lines.get(technique, 0),
         counted.get("emulate", 0),
-        sum(name.startswith(_PATHS) for name in counted),
-        sum(counted.get(name, 0) for name in ("exits", "traps", "bt.callout")),
+        sum(map(is_reason, counted)),
+        sum(counted.get(name, 0) for name in ENTRIES_INTO_VMM),
     )
     return dict(zip(_MEASURES, values, strict=True))

@@ -11,23 +11,17 @@ from results.cycles import ROI
 from results.plots import rows, style
 from results.plots.plot import Plot
 from results.run import Run
+from results.tables import KINDS_OF_ENTRY, is_reason
 
-#: Prefix of counters that name a reason, and what such an entry is called.
-_KINDS = {"exit.": "exit", "trap.": "trap", "bt.callout.": "callout", "hypercall.": "hypercall"}
-#: Sums of other rows, and what was done rather than why.
-_NOT_REASONS = ("trap.reflected", "trap.emulated", "hypercall.entries", "hypercall.multicall")
 _COLUMNS = 18
+_SPACES = str.maketrans("_.", "  ")
 
 
 def data(run: Run, _preset: str) -> pd.DataFrame:
-    """One row per cell and reason: `count` in the region of interest.
-
-    The SYSCALLs of a ported guest are listed by hypercall; trap.syscall holds them all.
-    """
+    """One row per cell and reason: `count` in the region of interest."""
     counters = run.valid_counters()
-    is_reason = counters["counter"].str.startswith(tuple(_KINDS))
-    is_reason &= ~counters["counter"].isin(_NOT_REASONS) & (counters["value"] > 0)
-    named = rows.without_native(rows.labelled(counters[is_reason & (counters["scope"] == ROI)]))
+    shown = counters["counter"].map(is_reason).astype(bool) & (counters["value"] > 0)
+    named = rows.without_native(rows.labelled(counters[shown & (counters["scope"] == ROI)]))
     return named.assign(
         row=named["family"] + "/" + named["row"],
         reason=named["counter"].map(_reason),
@@ -36,10 +30,10 @@ def data(run: Run, _preset: str) -> pd.DataFrame:
 
 
 def _reason(counter: str) -> str:
-    prefix = next(prefix for prefix in _KINDS if counter.startswith(prefix))
+    prefix = next(prefix for prefix in KINDS_OF_ENTRY if counter.startswith(prefix))
     what = counter.removeprefix(prefix)
-    vector = f"#{what.upper()}" if prefix == "trap." and len(what) == 2 else what.replace("_", " ")
-    return f"{_KINDS[prefix]}: {vector}"
+    vector = f"#{what.upper()}" if prefix == "trap." and len(what) == 2 else what.translate(_SPACES)
+    return f"{KINDS_OF_ENTRY[prefix]}: {vector}"
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from hardware_model.counters import COUNTERS
 from results import tables
 from results.finished import Finished
 from results.run import Run
@@ -49,6 +50,15 @@ def test_a_callout_from_the_translation_cache_enters_the_vmm(
     translated = replace(native, cell=replace(native.cell, technique="bt"), counters=counts)
     wide = tables.entries_into_vmm(Run.load(fill_folder("c", [native, translated])))
     assert wide.loc["nano/syscall"].tolist() == [0, 7]
+
+
+def test_sums_of_reasons_are_no_reasons() -> None:
+    known = {counter.name: tables.is_reason(counter.name) for counter in COUNTERS}
+    assert known["hypercall.unimplemented.40"]
+    assert known["bt.callout.link"]
+    assert not known["hypercall.unimplemented"]
+    assert not known["hypercall.entries"]
+    assert not known["exits"]
 
 
 def test_counters_that_are_zero_for_one_technique_are_shown_as_zero(run: Run) -> None:
