@@ -117,7 +117,7 @@ _VMWEPT09: Mapping[str, Experiment] = {
 }
 
 KNOBS: Mapping[tuple[str, str], str] = {
-    ("XEN03", "bt"): '{"shadow.policy":"virtual-tlb","shadow.prefetch":8}',
+    ("XEN03", "bt"): '{"shadow.policy":"virtual-tlb"}',
     ("XEN03", "pv"): '{"pv.traps":"direct"}',
 }
 """Knobs with which a technique is more like the paper's, by source and technique.

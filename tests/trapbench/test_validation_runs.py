@@ -13,8 +13,8 @@ def test_every_group_has_one_geometry_and_one_set_of_knobs() -> None:
         "prescott-compute",
         "nehalem-kernel",
     } <= found.keys()
-    old = found["prescott-kernel-bt-virtual-tlb-8"]
-    assert old.knobs == {"bt.shadow.policy": "virtual-tlb", "bt.shadow.prefetch": 8}
+    old = found["prescott-kernel-bt-virtual-tlb"]
+    assert old.knobs == {"bt.shadow.policy": "virtual-tlb"}
     assert list(old.techniques) == ["bt", "native"]
     assert "kernel/context-switch@1p64k" in old.workloads
 
