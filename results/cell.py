@@ -16,6 +16,10 @@ NO_CHOICE = (NATIVE, "trap-and-emulate")
 UNTIMED = "isolation"
 """The family that tells whether something happens, not how fast: natively there is nobody to attack."""
 
+BESIDE, PROTECTION = "beside", "protection"
+CIRCUMSTANCES = (BESIDE, PROTECTION)
+"""Knobs that say what else is on the machine, not how a technique works: part of a table's row, not of its column."""
+
 
 def canonical_knobs(knobs: Mapping[str, KnobValue]) -> str:
     """Knobs as JSON text with sorted names: equal settings give equal text."""

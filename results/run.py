@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from copy import copy
 from os import PathLike
@@ -14,7 +15,7 @@ from hardware_model import presets
 from hardware_model.presets import DEFAULT, Preset
 from results import cycles, reader, uncertainty
 from results.applicability import inapplicable
-from results.cell import IDENTITY, NATIVE, UNTIMED
+from results.cell import BESIDE, IDENTITY, NATIVE, UNTIMED
 from results.cycles import Amounts
 from results.errors import ResultsError
 from results.finished import OK, SKIPPED
@@ -61,7 +62,12 @@ class Run(Runs):
         return cls(path, reader.read(path))
 
     def valid(self) -> pd.DataFrame:
-        """The rows of `runs` that may enter a comparison of speed: ran, and equivalent to native."""
+        """The rows of `runs` that may enter a comparison of speed: equivalent to native, and alone on their machine."""
+        equivalent = self.equivalent()
+        return equivalent[alone(equivalent)]
+
+    def equivalent(self) -> pd.DataFrame:
+        """The rows of `runs` whose guest ended as natively, without attacks, of which speed is not asked."""
         timed = ~self.runs["workload"].str.startswith(f"{UNTIMED}/")
         return self.runs[(self.runs["status"] == OK) & timed]
 
@@ -71,7 +77,9 @@ class Run(Runs):
         `preset` is a name or a path; PresetError when it cannot be used.
         """
         loaded = _preset(preset)
-        return cycles.cycles(self.costed_on(loaded).valid_counters(), loaded)
+        priced = self.costed_on(loaded)
+        counters = priced.counters.merge(priced.equivalent()[list(IDENTITY)], on=list(IDENTITY))
+        return cycles.cycles(counters, loaded)
 
     def ratios(self, preset: str | PathLike[str] = DEFAULT) -> pd.DataFrame:
         """Cycles over native: one row per equivalent cell, with `cycles`, `native` and `ratio`."""
@@ -134,6 +142,11 @@ class Run(Runs):
             asked = " ".join([*workloads, *techniques])
             raise ResultsError(f"{self.path} holds no cell of {asked}")
         return chosen
+
+
+def alone(cells: pd.DataFrame) -> pd.Series:
+    """Of each cell, whether it had its machine to itself."""
+    return pd.Series([BESIDE not in json.loads(k) for k in cells["knobs"]], cells.index, dtype=bool)
 
 
 def _preset(name_or_path: str | PathLike[str]) -> Preset:

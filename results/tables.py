@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from results.cell import IDENTITY, NATIVE, NATIVE_IO
+from results.cell import BESIDE, CIRCUMSTANCES, IDENTITY, NATIVE, NATIVE_IO
 from results.finished import DIVERGED, OK
 from results.run import Run
 
@@ -100,7 +100,7 @@ def ratios(run: Run, preset: str) -> pd.DataFrame:
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with `row`, from its workload, and `variant`, from its technique and knobs.
+    """The frame with `row`, from its workload and circumstances, and `variant`, from its technique and other knobs.
 
     The I/O model is part of a row where it makes a difference.
     """
@@ -109,8 +109,21 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
         if frame[column].nunique() > 1:
             told = rows + " " + frame[column]
             rows = told.where(_io_matters(frame), rows) if column == "io" else told
-    knobs = frame["knobs"].map(_knobs)
-    return frame.assign(row=rows, variant=frame["technique"] + knobs)
+    around, knobs = frame["knobs"].map(circumstances), frame["knobs"].map(_knobs)
+    return frame.assign(row=rows + around, variant=frame["technique"] + knobs)
+
+
+def circumstances(knobs: str) -> str:
+    """What a cell's knobs say of its circumstances, after a space: the VMs beside it, a protection that is off."""
+    values = json.loads(knobs)
+    told = (_circumstance(name, values[name]) for name in CIRCUMSTANCES if name in values)
+    return "".join(f" {text}" for text in told)
+
+
+def _circumstance(name: str, value: object) -> str:
+    if name == BESIDE:
+        return f"{name} {value}"
+    return f"{name}={'on' if value else 'off'}"
 
 
 def _io_matters(frame: pd.DataFrame) -> pd.Series:
@@ -126,7 +139,8 @@ def _zero_where_it_ran(wide: pd.DataFrame, run: Run) -> pd.DataFrame:
 
 
 def _knobs(text: str) -> str:
-    return "".join(f" {name}={value}" for name, value in json.loads(text).items())
+    values = json.loads(text).items()
+    return "".join(f" {name}={value}" for name, value in values if name not in CIRCUMSTANCES)
 
 
 def _native_first(wide: pd.DataFrame) -> pd.DataFrame:

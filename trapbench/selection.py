@@ -10,7 +10,7 @@ import techniques
 import workloads
 from hardware_model import presets
 from results.cell import Cell, KnobValue, canonical_knobs
-from trapbench import knob_settings, sweep
+from trapbench import default_matrix, knob_settings, sweep
 from trapbench.errors import SelectionError, unknown
 from trapbench.sweep import Sweeps
 from workloads import LinuxWorkload, Workload
@@ -24,7 +24,8 @@ DEFAULT_GEOMETRY = presets.DEFAULT
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A matrix: every technique × every workload × every I/O model. Empty sequences mean all; where I/O makes no
-    difference, outside the family `io`, no I/O model means the first.
+    difference, outside the family `io`, no I/O model means the first. Without workloads, knobs and sweeps there are
+    the cells of `default_matrix` as well.
 
     A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
     instructions of each cell; None leaves it to the technique. `kernel` is the path of a Linux kernel: with workloads
@@ -61,6 +62,15 @@ class Selection:
                     for io in self._models(name):
                         knobs = canonical_knobs(values)
                         yield Cell(name, size, io, at.geometry, technique, knobs), source
+        if not (self.workloads or self.kernel or self.knobs or self.sweeps):
+            yield from self._at({}, set())._companions(dict(sources))
+
+    def _companions(self, sources: Mapping[str, str]) -> Iterator[tuple[Cell, str]]:
+        for technique in self._knobs():
+            for name, knobs in default_matrix.companions(technique):
+                for io in self._models(name):
+                    made = canonical_knobs(knobs)
+                    yield Cell(name, self.size, io, self.geometry, technique, made), sources[name]
 
     def _at(self, point: Mapping[str, str], parameters: Set[str]) -> Selection:
         """The selection at a point of its sweeps, checked."""

@@ -9,6 +9,7 @@ import pandas as pd
 from results.cell import NATIVE
 from results.claims.evidence import Evidence, Finding, untested
 from results.finished import OK
+from results.tables import circumstances
 
 DMA, FAMILY = "isolation/dma", "isolation/"
 _BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
@@ -21,7 +22,7 @@ def blocked_dma(evidence: Evidence) -> Finding:
     protected, unprotected = cells[~cells["open"]], cells[cells["open"]]
     if protected.empty or unprotected.empty:
         return untested(
-            "needs the workloads isolation/dma with and without VT-d: "
+            "needs the workloads isolation/dma with and without VT-d, as the whole matrix has them: "
             "trapbench run --workload isolation, and again with --set protection=off"
         )
     stopped = protected[(protected["breach"] == 0) & (protected["faults"] > 0)]
@@ -50,7 +51,7 @@ def several_machines(evidence: Evidence) -> Finding:
     if beside.empty or foreign.empty:
         return untested(
             "needs cells that share their machine (trapbench run --beside TECHNIQUE:WORKLOAD) "
-            "and the workloads isolation/foreign-frame"
+            "and the workloads isolation/foreign-frame, as the whole matrix has them"
         )
     same = int((beside["status"] == OK).sum())
     kept = int(((foreign["breach"] == 0) & (foreign["status"] == OK)).sum())
@@ -60,7 +61,10 @@ def several_machines(evidence: Evidence) -> Finding:
         f"{same} of {len(beside)} cells that shared their machine ended as natively, and so did "
         f"their neighbours; {kept} of {len(foreign)} attempts to map another's frame came to nothing",
         {"cells beside others": len(beside), "as native": same, "attempts stopped": kept},
-        tuple(f"{r['technique']} × {r['workload']}" for r in beside.to_dict("records")),
+        tuple(
+            f"{r['technique']} × {r['workload']}{circumstances(r['knobs'])}"
+            for r in beside.to_dict("records")
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results import tables
 from results.cell import IDENTITY
 from results.finished import FAILED, SKIPPED
 from results.plots import rows, style
@@ -39,11 +40,9 @@ def data(run: Run, _preset: str) -> pd.DataFrame:
     table = ran.merge(wide, on=list(IDENTITY), how="left").fillna({_BYTES: 0, _INTERRUPTS: 0})
     found = [_outcome(row) for row in table.to_dict("records")]
     table["outcome"], table["said"] = zip(*found, strict=True)
-    knobs = table["knobs"].where(table["knobs"] != "{}", "").str.replace(r'[{}"]', "", regex=True)
-    knobs = knobs.str.replace(":false", ":off").str.replace(":true", ":on")
-    attack = table["workload"].str.removeprefix(_FAMILY)
-    table["attack"] = (attack + "  " + knobs.str.replace(":", "=")).str.strip()
-    return table.assign(variant=table["technique"]).sort_values(["attack", "variant"])
+    named = tables.labelled(table)
+    attack = named["row"].str.removeprefix(_FAMILY)
+    return named.assign(attack=attack).sort_values(["attack", "variant"])
 
 
 def _outcome(row: Mapping[Any, Any]) -> tuple[str, str]:
@@ -111,8 +110,8 @@ PLOT = Plot(
     title="Isolation",
     caption=(
         "What became of each attack: memory or interrupts of another VM or of the VMM that it "
-        "reached, or the faults that were recorded when it was blocked. A row names the knobs that "
-        "differ from the defaults, such as a protection that is off."
+        "reached, or the faults that were recorded when it was blocked. Rows without a note are "
+        "protected."
     ),
     needs="workloads of the family isolation",
     columns=("attack", "variant", "outcome", "said"),

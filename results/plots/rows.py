@@ -6,6 +6,7 @@ import pandas as pd
 
 from results import tables
 from results.cell import NATIVE
+from results.run import alone
 
 #: Variants (techniques with knobs) that one figure can hold; with more, only default knobs are drawn.
 _VARIANTS = 10
@@ -17,9 +18,10 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with `family`, `row` (the workload without its family, and conditions) and `variant`.
 
     A run of many variants keeps those with default knobs only, and a family of many rows its
-    first ones: sweeps have a plot of their own.
+    first ones: sweeps have a plot of their own. Cells beside other VMs are in no comparison.
     """
     named = tables.labelled(frame)
+    named = named[alone(named)]
     if named["variant"].nunique() > _VARIANTS:
         named = named[named["knobs"] == "{}"]
     if named.empty:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from results import tables
-from results.cell import NO_CHOICE, UNTIMED
+from results.cell import BESIDE, NO_CHOICE, UNTIMED
 from results.finished import OK, SKIPPED
 from results.plots.style import ratio
 from results.run import Run
@@ -19,6 +19,9 @@ from results.run import Run
 _TIE = 0.02
 _UNTIMED = (
     "An attack: whether it succeeds is in the picture of isolation, speed is not the question."
+)
+_SHARED = (
+    "A guest that shares its machine: whether it ends as it does alone is the question, not speed."
 )
 
 
@@ -54,8 +57,7 @@ def _verdict(
     wrong = tuple(_trouble(cell) for cell in troubles[troubles["row"] == row].to_dict("records"))
     ordered = cells.sort_values("ratio").to_dict("records")
     if not ordered:
-        why = _UNTIMED if row.startswith(f"{UNTIMED}/") else "No technique ran it as native did."
-        return Verdict(row, (), (why, *wrong))
+        return Verdict(row, (), (_why_not(row), *wrong))
     first = str(ordered[0]["variant"])
     chance = float(chances.get((row, first), float("nan")))
     said = [_first(ordered, chance)]
@@ -66,6 +68,13 @@ def _verdict(
         said.append(_spent(str(last["variant"]), stacks.loc[(row, last["variant"])]))
     alike = tuple(str(c["variant"]) for c in ordered if _tied(c, ordered[0]))
     return Verdict(row, alike, (*said, *wrong))
+
+
+def _why_not(row: str) -> str:
+    """Why nobody is fastest."""
+    if row.startswith(f"{UNTIMED}/"):
+        return _UNTIMED
+    return _SHARED if f" {BESIDE} " in row else "No technique ran it as native did."
 
 
 def alone(found: Sequence[Verdict]) -> dict[str, int]:

@@ -19,6 +19,8 @@ from techniques.several.beside import Neighbour
 from techniques.several.round_robin import Plan, RoundRobin
 from techniques.several.virtual_machine import VirtualMachine
 
+_NATIVELY: dict[tuple[str, str, str], dict[str, str]] = {}
+
 
 def run(
     technique: str,
@@ -85,8 +87,16 @@ def difference(
     """How a neighbour's outcome differs from its workload's native one; empty if it does not."""
     if found.status != "ok":
         return f"ended: {found.reason}"
-    native = runner.run_guest("native", workload, size)
-    parts = [
-        part for part, value in found.outcome_parts.items() if native.outcome_parts[part] != value
-    ]
+    native = _native_parts(workload, size)
+    parts = [part for part, value in found.outcome_parts.items() if native[part] != value]
     return f"differs from native in {' and '.join(parts)}" if parts else ""
+
+
+def _native_parts(
+    workload: workloads.Workload | workloads.LinuxWorkload, size: str
+) -> dict[str, str]:
+    """What the workload comes to natively, which is run once for all the neighbours of a process."""
+    key = workload.name, workload.digest, size
+    if key not in _NATIVELY:
+        _NATIVELY[key] = runner.run_guest("native", workload, size).outcome_parts
+    return _NATIVELY[key]

@@ -89,3 +89,40 @@ def test_rows_name_the_size_when_a_run_has_several(native: Finished, fill_folder
     large = replace(native, cell=replace(native.cell, size="large"))
     run = Run.load(fill_folder("c", [native, large]))
     assert list(tables.statuses(run).index) == ["nano/syscall large", "nano/syscall small"]
+
+
+@pytest.fixture
+def circumstances(native: Finished, ept: Finished, fill_folder: Fill) -> Run:
+    """A cell alone, one beside another VM, and an attack with its protection and without."""
+    shared = replace(ept.cell, knobs='{"beside":"pv:kernel/pipe","vpid":false}')
+    attack = replace(ept.cell, workload="isolation/dma")
+    cells = [native, ept, replace(ept, cell=shared)]
+    cells += [
+        replace(ept, cell=replace(attack, knobs=knobs)) for knobs in ("{}", '{"protection":false}')
+    ]
+    cells.append(replace(native, cell=attack.baseline))
+    return Run.load(fill_folder("d", cells))
+
+
+def test_circumstances_are_told_in_the_row_and_add_no_column(circumstances: Run) -> None:
+    wide = tables.statuses(circumstances)
+    assert list(wide.columns) == ["native", "hvm-ept", "hvm-ept vpid=False"]
+    assert list(wide.index) == [
+        "isolation/dma",
+        "isolation/dma protection=off",
+        "nano/syscall",
+        "nano/syscall beside pv:kernel/pipe",
+    ]
+
+
+def test_neither_attacks_nor_shared_machines_are_compared_for_speed(circumstances: Run) -> None:
+    assert list(tables.ratios(circumstances, "nehalem").index) == ["nano/syscall"]
+    winners = circumstances.winners("nehalem")
+    assert winners[["workload", "knobs", "probability"]].to_numpy().tolist() == [
+        ["nano/syscall", "{}", 1.0]
+    ]
+
+
+def test_where_the_cycles_of_a_shared_machine_went_can_be_asked(circumstances: Run) -> None:
+    rows = tables.cycle_stack(circumstances, "nehalem").index.get_level_values("row")
+    assert "nano/syscall beside pv:kernel/pipe" in rows

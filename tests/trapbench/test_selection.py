@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 import techniques
 import workloads
-from results.cell import Cell
+from results.cell import CIRCUMSTANCES, Cell
+from techniques.isolation import ATTACKS, PROTECTION
+from techniques.several.beside import BESIDE
 from trapbench import planning
 from trapbench.content_key import content_key
 from trapbench.selection import IO_MODELS, Selection
 
 
 def test_no_selection_is_every_technique_times_every_workload() -> None:
-    cells = [cell for cell, _ in Selection().cells()]
+    everything = [cell for cell, _ in Selection().cells()]
+    cells = [cell for cell in everything if cell.knobs == "{}"]
     models = [len(IO_MODELS) if w.family == "io" else 1 for w in workloads.all()]
     assert len(cells) == len(techniques.names()) * sum(models)
     assert {c.io for c in cells if not c.workload.startswith("io/")} == {"emulated"}
     assert {c.io for c in cells if c.workload.startswith("io/")} == set(IO_MODELS)
-    assert {(c.size, c.geometry, c.knobs) for c in cells} == {("small", "nehalem", "{}")}
+    assert {(c.size, c.geometry) for c in everything} == {("small", "nehalem")}
+    assert len(everything) == len(set(everything))
+
+
+def test_no_selection_has_each_attack_unprotected_and_each_vmm_beside_another() -> None:
+    cells = [cell for cell, _ in Selection().cells() if cell.knobs != "{}"]
+    vmms = [name for name in techniques.names() if name != "native"]
+    unprotected = [c for c in cells if c.knob_values == {"protection": False}]
+    assert {(c.technique, c.workload) for c in unprotected} == set(product(vmms, ATTACKS))
+    beside = [c for c in cells if c not in unprotected]
+    assert [c.technique for c in beside] == vmms
+    neighbours = [str(c.knob_values["beside"]).partition(":")[0] for c in beside]
+    assert sorted(neighbours) == vmms
+    assert all(c.technique != neighbour for c, neighbour in zip(beside, neighbours, strict=True))
+
+
+def test_what_is_asked_for_comes_alone() -> None:
+    for asked in (
+        Selection(workloads=["isolation", "kernel/pipe"]),
+        Selection(knobs={"vpid": False}),
+        Selection(sweeps={"vpid": ["on", "off"]}),
+    ):
+        knobs = {name for cell, _ in asked.cells() for name in cell.knob_values}
+        assert knobs.isdisjoint(CIRCUMSTANCES)
+
+
+def test_circumstances_are_the_knobs_that_every_vmm_has() -> None:
+    assert {BESIDE.name, PROTECTION.name} == set(CIRCUMSTANCES)
 
 
 def test_a_family_is_all_its_workloads() -> None:

@@ -146,7 +146,7 @@ def test_the_isolation_table_says_what_became_of_each_attack(run: Run) -> None:
     table = BY_NAME["isolation"].data(_isolation(run), "nehalem")
     assert table[["attack", "outcome", "said"]].to_numpy().tolist() == [
         ["dma@write", "blocked", "blocked: 3 faults"],
-        ["dma@write  protection=off", "reached", "reached: 64 bytes"],
+        ["dma@write protection=off", "reached", "reached: 64 bytes"],
     ]
     [picture] = pictures(BY_NAME["isolation"], run, "nehalem")
     saving.rendered(picture.figure, "png", dpi=50)
