@@ -17,31 +17,7 @@ workload_main:
     push r12
     call initialise_devices
     jnz .failed
-    mov ebx, [rip + parameters + PARAM_FRAMES * 8]
-    xor ebp, ebp                    # sequence
-    xor r12d, r12d                  # queued and not told
-    ROI_BEGIN
-.next:
-    call network_buffer
-    mov rdi, rax
-    mov esi, STATION_DATA_FRAME
-    call station_header
-    mov [rdi + STATION_COUNT], ebp
-    mov dword ptr [rdi + STATION_COUNT + 4], 0
-    mov esi, [rip + parameters + PARAM_BYTES * 8]
-    call fill
-    call network_send
-    inc ebp
-    inc r12d
-    cmp r12d, [rip + parameters + PARAM_BATCH * 8]
-    jb .more
-    call network_kick
-    xor r12d, r12d
-.more:
-    cmp ebp, ebx
-    jb .next
-    call network_kick
-    call station_report
+    TRANSMIT_FRAMES
     ROI_END
     xor eax, eax
     jmp .end
@@ -51,19 +27,4 @@ workload_main:
     pop r12
     pop rbp
     pop rbx
-    ret
-
-# RDI = frame, ESI = its bytes, EBP = its number: words that tell frames apart. Keeps RDI and ESI.
-fill:
-    lea rdx, [rdi + STATION_DATA]
-    lea ecx, [rsi - STATION_DATA]
-    shr ecx, 3
-    mov eax, ebp
-    shl rax, 32
-.next:
-    mov [rdx], rax
-    inc rax
-    add rdx, 8
-    dec ecx
-    jnz .next
     ret

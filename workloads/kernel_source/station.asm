@@ -15,6 +15,35 @@
 .set STATION_DATA_FRAME, 4
 .set STATION_REQUEST_BYTES, 60
 
+# All `frames` of `bytes`, the device told of them every `batch` frames, and the station's report. Uses RBX, RBP, R12.
+.macro TRANSMIT_FRAMES
+    mov ebx, [rip + parameters + PARAM_FRAMES * 8]
+    xor ebp, ebp                    # sequence
+    xor r12d, r12d                  # queued and not told
+    ROI_BEGIN
+.next:
+    call network_buffer
+    mov rdi, rax
+    mov esi, STATION_DATA_FRAME
+    call station_header
+    mov [rdi + STATION_COUNT], ebp
+    mov dword ptr [rdi + STATION_COUNT + 4], 0
+    mov esi, [rip + parameters + PARAM_BYTES * 8]
+    call station_fill
+    call network_send
+    inc ebp
+    inc r12d
+    cmp r12d, [rip + parameters + PARAM_BATCH * 8]
+    jb .more
+    call network_kick
+    xor r12d, r12d
+.more:
+    cmp ebp, ebx
+    jb .next
+    call network_kick
+    call station_report
+.endm
+
 @kernel
 # RDI = frame, ESI = kind: addresses, type and kind
 station_header:
@@ -80,3 +109,18 @@ station_report:
     rep movsq
     mov edi, 1
     jmp network_release
+
+# RDI = frame, ESI = its bytes, EBP = its number: words that tell frames apart. Keeps RDI and ESI.
+station_fill:
+    lea rdx, [rdi + STATION_DATA]
+    lea ecx, [rsi - STATION_DATA]
+    shr ecx, 3
+    mov eax, ebp
+    shl rax, 32
+.next:
+    mov [rdx], rax
+    inc rax
+    add rdx, 8
+    dec ecx
+    jnz .next
+    ret
