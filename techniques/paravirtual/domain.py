@@ -60,7 +60,7 @@ class Domain:
         own = range(self.first_mfn, self.first_mfn + self.pages)
         self.types = PageTypes(own, self.tables, machine.counters, machine.flush_tlb)
         self.tables.attach(self.types)
-        self.memory = LinearMemory(machine)
+        self.memory = LinearMemory(machine, kernel_is_user=not direct_traps)
         self.shared = SharedInfo(machine.memory, frames.allocate())
         self.types.share(self.shared.page >> 12)
         self.grants = GrantTable(machine.memory, frames, self.types, machine.counters)

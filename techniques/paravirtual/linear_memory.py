@@ -11,11 +11,17 @@ from techniques.paravirtual.abi import HYPERVISOR_END, HYPERVISOR_START, Errno, 
 
 
 class LinearMemory:
-    """Copies from and to the guest; HypercallError EFAULT where the guest itself could not read or write."""
+    """Copies from and to the guest; HypercallError EFAULT where the guest's kernel itself could not read or write.
 
-    def __init__(self, machine: Machine) -> None:
+    That is Xen's rule for pointers in hypercalls (`guest_handle_okay`, then a copy through the guest's own mapping with
+    CR0.WP set): never an address in the hypervisor's slots, the machine-to-physical table among them; never a write
+    through a read-only entry of any level, as which page tables are mapped. `kernel_is_user`: it runs at CPL 3.
+    """
+
+    def __init__(self, machine: Machine, *, kernel_is_user: bool = True) -> None:
         self._memory = machine.memory
         self._registers = machine.registers
+        self._readable = E.PRESENT | (E.USER if kernel_is_user else 0)
 
     def entry_address(self, root: int, linear: int, level: int = 1) -> int | None:
         """Machine address of the entry of `level` for `linear` below `root`; None if a table on the way is missing."""
@@ -31,14 +37,27 @@ class LinearMemory:
         return None
 
     def _machine_address(self, linear: int, write: bool) -> int:
+        """Where the guest kernel would read or write: each level must allow it, and notes it (SDM vol. 3A, 4.6, 4.8)."""
         if is_canonical(linear) and not HYPERVISOR_START <= linear < HYPERVISOR_END:
-            root = self._registers.cr(3) & E.ADDRESS
-            address = self.entry_address(root, linear)
-            if address is not None:
-                entry = self._memory.read64(address)
-                if entry & E.PRESENT and (entry & E.WRITABLE or not write):
-                    return (entry & E.ADDRESS) | linear & 0xFFF
+            needed = self._readable | (E.WRITABLE if write else 0)
+            path, table = [], self._registers.cr(3) & E.ADDRESS
+            for level in (4, 3, 2, 1):
+                at = table + (linear >> 12 + 9 * (level - 1) & 511) * 8
+                entry = self._memory.read64(at)
+                if entry & needed != needed or (level > 1 and entry & E.LARGE):
+                    break
+                path.append((at, entry))
+                table = entry & E.ADDRESS
+            else:
+                self._note_access(path, write)
+                return table | linear & 0xFFF
         raise HypercallError(Errno.EFAULT, f"the guest cannot access {linear:#x}")
+
+    def _note_access(self, path: list[tuple[int, int]], write: bool) -> None:
+        for level, (at, entry) in zip((4, 3, 2, 1), path, strict=True):
+            noted = entry | E.ACCESSED | (E.DIRTY if write and level == 1 else 0)
+            if noted != entry:
+                self._memory.write64(at, noted)
 
     def read(self, linear: int, size: int) -> bytes:
         """`size` bytes from `linear`."""

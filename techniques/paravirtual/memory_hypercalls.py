@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hardware_model import counters as counter_table
+from hardware_model.canonical import is_canonical
 from hardware_model.machine import Machine
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, HypercallError, MemoryOp, MmuExt, MmuUpdate, UvmFlag
@@ -88,7 +89,9 @@ class MemoryHypercalls:
 
     def update_va_mapping(self, linear: int, value: int, flags: int, *_: int) -> int:
         """Change the level-1 entry of a linear address in the current address space."""
-        address = self._domain.memory.entry_address(self._domain.cpu.kernel_root, linear)
+        address = None
+        if is_canonical(linear):
+            address = self._domain.memory.entry_address(self._domain.cpu.kernel_root, linear)
         if address is None or not self._domain.is_table(address >> 12, FrameType.L1):
             raise HypercallError(Errno.EINVAL, f"no page table maps {linear:#x}")
         self._tables.change(1, address, value)
