@@ -37,7 +37,7 @@ class LinearMemory:
         return None
 
     def _machine_address(self, linear: int, write: bool) -> int:
-        """Where the guest kernel would read or write: each level must allow it, and notes it (SDM vol. 3A, 4.6, 4.8)."""
+        """Where the guest kernel would read or write: each level must allow it and notes it (SDM vol. 3A, 4.6, 4.8)."""
         if is_canonical(linear) and not HYPERVISOR_START <= linear < HYPERVISOR_END:
             needed = self._readable | (E.WRITABLE if write else 0)
             path, table = [], self._registers.cr(3) & E.ADDRESS
