@@ -1,42 +1,41 @@
-"""Collects the examples of README.md and docs/ as tests: `console` and `python` blocks really run.
+"""Collects the code blocks of README.md and docs/ as tests: commands, Python and files really run (`docs/code_blocks.py`).
 
-Each page has an empty folder of its own. In a `console` block lines that begin with `$ ` are commands; what follows one
-is what it must print, `...` standing for anything. A command without such lines may print what it likes, but must end
-with status 0. `# status: N` behind a command says which other status it must have.
+Each page has an empty folder of its own; README.md and the pages that speak of a checkout see the checkout's folders in it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import doctest
 import io
 import os
-import re
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sybil import Example, Sybil
-from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
+import click
+from code_blocks import (
+    FILES,
+    OF_A_CHECKOUT,
+    REASONS,
+    ROOT,
+    RUN,
+    Block,
+    blocks,
+    commands,
+    complaint,
+)
+from sybil import Document, Example, Region, Sybil
 
 from trapbench import cli
 
 #: What a test runs is run, not taken from the cells of earlier runs.
 os.environ["TRAPBENCH_CACHE"] = "off"
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-_STATUS = re.compile(r"\s+# status: (\d+)$")
-_FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-def _commands(block: str) -> Iterator[tuple[str, int, str]]:
-    """Command, status and expected output, one after the other."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        lines = part.replace("\\\n", " ").splitlines()
-        status = _STATUS.search(lines[0])
-        command = _STATUS.sub("", lines[0])
-        yield command, int(status[1]) if status else 0, "\n".join(lines[1:]).strip()
+_LINKED = ("docs", "workloads", "Makefile", "pyproject.toml", "conftest.py")
 
 
 def _run(command: str) -> tuple[int, str]:
@@ -57,21 +56,49 @@ def _shell(command: str, given: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _console(example: Example) -> str | None:
-    for command, wanted, expected in _commands(example.parsed):
-        status, printed = _run(command)
-        printed = printed.strip()
-        if status != wanted:
-            return f"`{command}` ended with status {status}:\n{printed}"
-        if expected and not doctest.OutputChecker().check_output(expected, printed, _FLAGS):
-            return f"`{command}` printed:\n{printed}\n\nbut the page says:\n{expected}"
+def _understand(command: str) -> None:
+    """A command that cannot be run here is at least one that `trapbench` has, with options that it has."""
+    if command.startswith("trapbench "):
+        _, name, *arguments = shlex.split(command.partition(" | ")[0], comments=True)
+        found = cli.trapbench.get_command(click.Context(cli.trapbench), name)
+        assert found is not None, f"there is no `trapbench {name}`"
+        found.make_context(name, arguments)
+
+
+def _evaluate(example: Example) -> str | None:
+    block: Block = example.parsed
+    if block.kind in FILES:
+        Path(block.file).write_text(block.text, encoding="utf-8")
+    elif block.kind == "python":
+        padded = "\n" * (block.line + 1) + block.text
+        exec(compile(padded, example.path, "exec", dont_inherit=True), example.namespace)
+    else:
+        for command in commands(block.text):
+            if command.reason and not REASONS[command.reason]():
+                _understand(command.text)
+            elif said := complaint(command, *_run(command.text)):
+                return said
     return None
+
+
+def _parse(document: Document) -> Iterator[Region]:
+    """Every block of a page that something is done with; a test sees to it that nothing else holds a command."""
+    document.namespace["_page"] = Path(document.path).resolve()
+    starts = [0]
+    for line in document.text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    for block in blocks(document.text):
+        if block.kind in RUN or (block.file and block.kind in FILES):
+            yield Region(starts[block.line], starts[block.end] - 1, block, _evaluate)
 
 
 def _enter(namespace: dict[str, object]) -> None:
     folder = tempfile.TemporaryDirectory()
     namespace["_before"], namespace["_folder"] = Path.cwd(), folder
     os.chdir(folder.name)
+    if namespace["_page"] in OF_A_CHECKOUT:
+        for name in _LINKED:
+            Path(name).symlink_to(ROOT / name)
 
 
 def _leave(namespace: dict[str, object]) -> None:
@@ -80,7 +107,7 @@ def _leave(namespace: dict[str, object]) -> None:
 
 
 pytest_collect_file = Sybil(
-    parsers=[SkipParser(), CodeBlockParser("console", _console), PythonCodeBlockParser()],
+    parsers=[_parse],
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
     setup=_enter,
     teardown=_leave,
