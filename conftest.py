@@ -1,6 +1,6 @@
-"""Collects the code blocks of README.md and docs/ as tests: commands, Python and files really run (`docs/code_blocks.py`).
+"""Collects the code blocks of README.md and docs/ as tests: commands and Python run (kinds: `docs/code_blocks.py`).
 
-Each page has an empty folder of its own; README.md and the pages that speak of a checkout see the checkout's folders in it.
+Each page has an empty folder of its own; README.md and pages for a checkout see the checkout's folders in it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 | kind | what becomes of it |
 |---|---|
-| `console` | each line that begins with `$ ` is run; what follows it is what it must print, `...` standing for anything |
+| `console` | a line that begins with `$ ` is run; what follows it is what it must print, `...` being anything |
 | `python` | run; the blocks of a page share their names |
 | `asm FILE`, `toml FILE`, `text FILE` | written to FILE in the page's folder, for the commands after it |
 | `text` | a drawing or an output; no command |
@@ -73,7 +73,7 @@ REASONS: dict[str, Callable[[], bool]] = {
     "needs a kernel": _kernel,
     "needs KVM": _kvm,
 }
-"""Why a command is not run in every test, and whether it can be run here; TRAPBENCH_DOCS=minutes,network asks for the first two."""
+"""Why a command is not run in every test, and whether it can be here; TRAPBENCH_DOCS=minutes,network asks for two."""
 
 _STATUS = re.compile(r"\s+# status: (\d+)$")
 _REASON = re.compile(rf"\s#[^#]*?\(?({'|'.join(REASONS)})\)?$")

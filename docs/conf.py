@@ -22,4 +22,5 @@ html_theme = "furo"
 html_title = "trapbench"
 exclude_patterns = ["_build"]
 # Links from pages to files of the repository are for readers of the sources.
-suppress_warnings = ["myst.xref_missing"]
+# Our assembly is Intel's syntax with directives of our own, which no lexer knows by all of its tokens.
+suppress_warnings = ["myst.xref_missing", "misc.highlighting_failure"]

@@ -74,7 +74,7 @@ def test_a_tornado_is_of_two_techniques_on_one_workload(
     assert cli.invoke([*arguments, "--workload", "nano/pgfault"]) == 0
     assert "vmm.exit_dispatch" in capsys.readouterr().out
     assert cli.invoke(arguments) == 2
-    assert "--between needs one --workload" in capsys.readouterr().err
+    assert "name it with --workload; there are 2" in capsys.readouterr().err
 
 
 def test_intervals_hold_the_ratios(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

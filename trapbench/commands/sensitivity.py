@@ -34,7 +34,7 @@ def command(
     """Move each cost alone from its low to its high, and rank costs by what that changes.
 
     By default, what changes is cycles over native, over all cells of the folder (the newest). With
-    --between and one --workload, it is the ratio of two techniques, as a tornado.
+    --between and one --workload (or a folder of one), it is the ratio of two techniques, as a tornado.
     """
     from hardware_model import presets
     from results import cycles, sensitivity
@@ -44,7 +44,8 @@ def command(
     run = Run.load(folder or folders.newest()).selected(workloads, ()).costed_on(preset)
     amounts, loaded = cycles.amounts(run.valid_counters()), presets.load(preset)
     if between:
-        pair = [_cell(amounts, workloads, technique) for technique in between]
+        workload = _the_workload(amounts, workloads)
+        pair = [_cell(amounts, workload, technique) for technique in between]
         table = sensitivity.tornado(amounts, loaded, pair[0], pair[1]).head(top)
         table = table[table["swing"] > 0]
     else:
@@ -52,7 +53,7 @@ def command(
     if as_json:
         click.echo(table.to_json(orient="records", indent=1))
     elif between:
-        title = f"{run.path}: {between[0]} over {between[1]} on {workloads[0]}, costs of {preset}"
+        title = f"{run.path}: {between[0]} over {between[1]} on {workload}, costs of {preset}"
         _print(title, ["cost", "", "at low", "at high"], _bars(table), 2)
     else:
         title = f"{run.path}: what each cost alone does to cycles over native, on {preset}"
@@ -62,18 +63,26 @@ def command(
 _HEADERS = ["cost", "component", "low", "value", "high", "cells", "mean", "most in", "from", "to"]
 
 
-def _cell(amounts: Amounts, workloads: tuple[str, ...], technique: str) -> int:
-    """The row of the one workload's cell with default knobs."""
-    if len(workloads) != 1:
-        raise click.UsageError("--between needs one --workload")
+def _the_workload(amounts: Amounts, chosen: tuple[str, ...]) -> str:
+    """The one workload that was chosen, or the only one that there is."""
+    there = chosen or tuple(sorted(set(amounts.cells["workload"])))
+    if len(there) != 1:
+        raise click.UsageError(
+            f"--between compares on one workload: name it with --workload; there are {len(there)}"
+        )
+    return str(there[0])
+
+
+def _cell(amounts: Amounts, workload: str, technique: str) -> int:
+    """The row of the workload's cell with default knobs."""
     cells = amounts.cells
     chosen = cells[
-        (cells["workload"] == workloads[0])
+        (cells["workload"] == workload)
         & (cells["technique"] == technique)
         & (cells["knobs"] == "{}")
     ]
     if chosen.empty:
-        raise click.UsageError(f"the folder has no cell {technique} × {workloads[0]} to cost")
+        raise click.UsageError(f"the folder has no cell {technique} × {workload} to cost")
     return int(chosen.index[0])
 
 
