@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -23,10 +24,14 @@ from trapbench.cli import trapbench
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
     lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
-        for row in lines
-    )
+    return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in lines)
+
+
+def _cell(value: object) -> str:
+    """Text as a cell that shows it: `@<size>` is no tag, `2 * n * m` nothing in italics; code stays as it is."""
+    parts = str(value).replace("|", "\\|").replace("\n", " ").split("`")
+    parts[::2] = [re.sub(r"([<*])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 def counters() -> str:
@@ -112,7 +117,12 @@ def knobs() -> str:
             techniques.find(name).doc[:1].upper() + techniques.find(name).doc[1:] + ".",
         ]
         rows = [
-            (f"`{k.name}`", f"`{k.default}`", " ".join(f"`{c}`" for c in k.choices), k.doc, k.price)
+            (
+                f"`{k.name}`",
+                "" if k.default == "" else f"`{k.default}`",
+                " ".join(f"`{c}`" for c in k.choices),
+                *(k.doc, k.price),
+            )
             for k in techniques.knobs(name).values()
         ]
         parts += [table(("knob", "default", "values", "meaning", "price"), rows)] if rows else []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import reference_pages as reference
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 import techniques
 import workloads
@@ -28,18 +30,20 @@ def rows(page: str, section: str = "") -> list[Row]:
     if section:
         page = re.split(rf"^## {re.escape(section)}$", page, flags=re.MULTILINE)[1]
         page = page.split("\n## ")[0]
-    found = []
-    for table in re.findall(r"(?:^\|.*\n?)+", page, re.MULTILINE):
-        titles, _, *lines = table.splitlines()
-        width = len(_cells(titles))
-        found += [_cells(line) for line in lines]
-        assert all(len(row) == width for row in found[-len(lines) :] if lines)
-    return found
+    found: list[list[str]] = []
+    for token in MarkdownIt().enable("table").parse(page):
+        if token.type == "tr_open":
+            found.append([])
+        elif token.type == "thead_close":
+            found.pop()
+        elif token.type == "inline" and token.level == 4:
+            found[-1].append(_seen(token.children or []))
+    return [tuple(row) for row in found]
 
 
-def _cells(line: str) -> Row:
-    fields = re.split(r"(?<!\\)\|", line)[1:-1]
-    return tuple(html.unescape(f.replace("\\|", "|").strip().replace("`", "")) for f in fields)
+def _seen(tokens: Sequence[Token]) -> str:
+    """The text of a cell; a tag is not seen, nor is the sign that makes a word bold."""
+    return "".join(t.content for t in tokens if t.type in ("text", "code_inline"))
 
 
 def _one_line(text: object) -> str:
