@@ -98,6 +98,14 @@ EXCLUDED: dict[str, str] = {
     "pv.page_table_write": "priced as its trap, its emulation and the validation of the entry",
     "pv.rejected": "priced as what was done before the error",
     **FREE_IN_REMAPPING,
+    "refused": "priced as the exit, trap or request that was refused",
+    **{
+        f"refused.{reason}": "a part of refused"
+        for reason in (
+            *("ept_violation", "shadow", "frame", "descriptor_address", "descriptor_number"),
+            *("descriptor_loop", "grant", "grant_sectors", "ring_index"),
+        )
+    },
     "isolation.breach.bytes": "an observation, not work",
     "isolation.breach.interrupts": "an observation, not work",
     "mmu.recycled": "a part of mmu.shadow_zapped",

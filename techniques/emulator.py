@@ -38,7 +38,8 @@ def _decoded(code: bytes, rip: int) -> Instruction:
 class Emulator:
     """Completes instructions for one guest.
 
-    `translate` maps linear to guest-physical addresses by the guest's tables; `written(gpa, size)` is told of stores.
+    `translate` maps linear to guest-physical addresses by the guest's tables; `written(gpa, size)` is told of stores,
+    `nothing_there(gpa)` of accesses to where the guest has neither memory nor a device.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Emulator:
         devices: VirtualPlatform,
         translate: Translate,
         written: Written,
+        nothing_there: Callable[[int], None],
     ) -> None:
         self._machine = machine
         self._registers = machine.registers
@@ -56,6 +58,7 @@ class Emulator:
         self._devices = devices
         self._translate = translate
         self._written = written
+        self._nothing_there = nothing_there
 
     def fetch(self) -> bytes:
         """Up to 15 code bytes at the guest's RIP, counted as copied."""
@@ -111,6 +114,8 @@ class Emulator:
             access = device_access.decode(code, self._registers.rip)
         except UnsupportedAccess as error:
             raise GuestError(str(error)) from None
+        if not self._devices.devices.bus.claims(gpa):
+            self._nothing_there(gpa)
         if access.write:
             self._devices.write(gpa, access.size, access.stored_value(self._registers))
         else:

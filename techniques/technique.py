@@ -18,6 +18,7 @@ from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
 from techniques.guest import BootImage, GuestMemory
 from techniques.knobs import Knob, Value
+from techniques.refusals import RefusalReason, Refusals
 
 if TYPE_CHECKING:
     from hardware_model.devices.device import PortDevice
@@ -51,7 +52,8 @@ class Technique(ABC):
 
     Class attributes: `name`; `doc`, one sentence; `knobs`; `vmm_bytes`, machine memory that the VMM needs for itself
     (from the `base` of the machine's current partition on; its guest's memory lies behind it); `ported`, whether the
-    guest kernel is the one ported to Xen's interface; `compared`, the parts of the outcome that must equal the native
+    guest kernel is the one ported to Xen's interface; `refuses_by`, how a VMM's record of an access outside its guest's
+    memory reads; `compared`, the parts of the outcome that must equal the native
     ones. A ported guest is another binary, and one whose I/O model shows it other devices runs other drivers: their
     memory and registers are their own.
     """
@@ -61,6 +63,7 @@ class Technique(ABC):
     knobs: ClassVar[tuple[Knob, ...]] = ()
     vmm_bytes: ClassVar[int] = 0
     ported: ClassVar[bool] = False
+    refuses_by: ClassVar[RefusalReason] = RefusalReason.SHADOW
     compared: tuple[str, ...] = ("memory", "registers", "console", "status", "result")
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
@@ -70,6 +73,7 @@ class Technique(ABC):
         self.base = machine.partition.base
         self.memory = GuestMemory(machine.memory, self.base + self.vmm_bytes, image.ram_bytes)
         self.hot_exits: Counter[tuple[str, int]] = Counter()
+        self.refusals = Refusals(machine.counters)
         self.assignment: Assignment | None = None  # of the host, where several VMs share it
 
     def boot(self) -> CpuState:
@@ -91,6 +95,10 @@ class Technique(ABC):
     def memory_written(self, gpa: int, size: int) -> None:
         """Something other than the guest's own code has stored `size` bytes at guest-physical `gpa`."""
         return
+
+    def refuse(self, gpa: int) -> None:
+        """The guest accesses guest-physical `gpa`, where it has neither memory nor a device."""
+        self.refusals.record(self.refuses_by, gpa)
 
     def map_device(self, page: int) -> None:
         """Let the guest reach the device registers in the machine's `page`, at the same guest-physical address."""

@@ -13,7 +13,7 @@ from results.tables import circumstances
 
 DMA, FAMILY = "isolation/dma", "isolation/"
 _BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
-_FAULTS = "vtd.fault"
+_RECORDS = ("vtd.fault", "refused")
 
 
 def blocked_dma(evidence: Evidence) -> Finding:
@@ -54,12 +54,13 @@ def several_machines(evidence: Evidence) -> Finding:
             "and the workloads isolation/foreign-frame, as the whole matrix has them"
         )
     same = int((beside["status"] == OK).sum())
-    kept = int(((foreign["breach"] == 0) & (foreign["status"] == OK)).sum())
+    stopped = (foreign["breach"] == 0) & (foreign["faults"] > 0) & (foreign["status"] == OK)
+    kept = int(stopped.sum())
     holds = same == len(beside) and kept == len(foreign)
     return Finding(
         "holds" if holds else "does not hold",
         f"{same} of {len(beside)} cells that shared their machine ended as natively, and so did "
-        f"their neighbours; {kept} of {len(foreign)} attempts to map another's frame came to nothing",
+        f"their neighbours; {kept} of {len(foreign)} attempts to map another's frame were refused and recorded",
         {"cells beside others": len(beside), "as native": same, "attempts stopped": kept},
         tuple(
             f"{r['technique']} × {r['workload']}{circumstances(r['knobs'])}"
@@ -77,7 +78,7 @@ def _cells(evidence: Evidence, workload: str) -> pd.DataFrame:
     key = ["workload", "size", "io", "geometry", "technique", "knobs"]
     counted = evidence.run.counters
     counted = counted[counted["scope"] == "total"]
-    for column, names in (("breach", _BREACHES), ("faults", (_FAULTS,))):
+    for column, names in (("breach", _BREACHES), ("faults", _RECORDS)):
         sums = counted[counted["counter"].isin(names)].groupby(key)["value"].sum().rename(column)
         chosen = chosen.merge(sums.reset_index(), on=key, how="left")
     return chosen.fillna({"breach": 0, "faults": 0})

@@ -18,7 +18,7 @@ from results.run import Run
 
 _FAMILY = "isolation/"
 _BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
-_BLOCKED = ("vtd.fault", "dma.blocked")
+_BLOCKED = ("vtd.fault", "refused", "dma.blocked")
 #: Characters that a cell of six columns holds in one line.
 _LINE = 24
 _FILLS = {
@@ -51,17 +51,16 @@ def _outcome(row: Mapping[Any, Any]) -> tuple[str, str]:
         what = [_several(bytes_, "byte")] * bool(bytes_)
         what += [_several(interrupts, "interrupt")] * bool(interrupts)
         return "reached", f"reached: {', '.join(what)}"
-    faults, blocked = (row[name] for name in _BLOCKED)
-    count = max(int(float(str(n))) if n == n else 0 for n in (faults, blocked))
-    return (
-        ("blocked", f"blocked: {_several(count, 'fault')}")
-        if count
-        else ("nothing", "came to nothing")
-    )
+    faults, refused, blocked = (int(row[n]) if row[n] == row[n] else 0 for n in _BLOCKED)
+    if count := max(faults, blocked):
+        return "blocked", f"blocked: {_several(count, 'fault')}"
+    if refused:
+        return "blocked", f"blocked: {_several(refused, 'access', 'accesses')}"
+    return "nothing", "came to nothing"
 
 
-def _several(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def _several(count: int, what: str, many: str = "") -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {many or what + 's'}"
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -78,7 +77,8 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(
-        "bytes and interrupts that arrived, faults that were recorded (number)", fontsize=7
+        "bytes and interrupts that arrived, faults and refused accesses that were recorded (number)",
+        fontsize=7,
     )
     return made
 
@@ -110,7 +110,7 @@ PLOT = Plot(
     title="Isolation",
     caption=(
         "What became of each attack: memory or interrupts of another VM or of the VMM that it "
-        "reached, or the faults that were recorded when it was blocked. Rows without a note are "
+        "reached, or the faults and refusals that were recorded when it was blocked. Rows without a note are "
         "protected."
     ),
     needs="workloads of the family isolation",

@@ -92,7 +92,7 @@ class DeprivilegingVmm(Technique):
         parts = (registers, self.cpu, self.linear, self.segmentation, rings)
         self.delivery, self.transfers = Delivery(*parts), Transfers(*parts)
         self.emulator = Emulator(
-            machine, self.memory, self.virtual, pager.translate, self.memory_written
+            machine, self.memory, self.virtual, pager.translate, self.memory_written, self.refuse
         )
 
     @property

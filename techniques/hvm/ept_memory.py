@@ -22,6 +22,7 @@ from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import FIRST_FRAME, MIB, TPR_SHADOW, Hvm
 from techniques.io_models.knobs import INTERRUPTS, PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
+from techniques.refusals import RefusalReason
 
 _FILLED = counter_table.index("ept.filled")
 _PAGE_SIZES = {"4k": 1 << 12, "2m": 1 << 21}
@@ -59,6 +60,7 @@ class HvmEpt(Hvm):
 
     name = "hvm-ept"
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation; EPT translates its physical addresses"
+    refuses_by = RefusalReason.EPT_VIOLATION
     knobs = (TPR_SHADOW, PAGE_SIZE, POPULATE, VPID, *PARAVIRTUAL_KNOBS, INTERRUPTS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:

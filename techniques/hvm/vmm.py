@@ -59,7 +59,7 @@ class Hvm(Technique):
         self.tpr_shadow = bool(knobs["tpr-shadow"])
         self.injection = Injection(self.vmx, self.virtual, tpr_shadow=self.tpr_shadow)
         self.emulator = Emulator(
-            machine, self.memory, self.virtual, self.translate, self.table_written
+            machine, self.memory, self.virtual, self.translate, self.table_written, self.refuse
         )
         self._open_ports: set[int] = set()
         self.owns_interrupts = False  # the guest: interrupts reach it without the VMM

@@ -43,7 +43,10 @@ class Protection(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack: its target, its protection, and the fault that VT-d records; `None` where the processor stops it."""
+    """One attack: its target, its protection, and the fault that VT-d records.
+
+    `None` where the VMM's page tables stop it: it records what the technique's `refuses_by` says.
+    """
 
     target: Target
     protection: Protection

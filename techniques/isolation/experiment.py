@@ -12,11 +12,13 @@ from dataclasses import replace
 import workloads
 from hardware_model import counters as counter_table
 from hardware_model.mmu.geometry import TlbGeometry
+from hardware_model.vtd.tables import PAGE
 from techniques import runner
 from techniques.assignment import Fault
 from techniques.isolation.attacks import ATTACKS, VICTIM, Target
 from techniques.isolation.scene import ENGINE, Scene
 from techniques.knobs import Value
+from techniques.refusals import Refusal
 from techniques.several import shared_machine
 from techniques.several.round_robin import RoundRobin
 
@@ -65,7 +67,7 @@ def run(
             "machine": counter_table.as_dict(host.counters()) | found,
             "beside.1": beside.counters_total,
         },
-        notes=[*own.notes, *(str(fault) for fault in faults)],
+        notes=[*own.notes, *_records(faults, scene.refusals)],
     )
 
 
@@ -73,13 +75,21 @@ def _leaks(scene: Scene, breach: Mapping[str, int], faults: list[Fault]) -> str:
     """What is wrong with a protected run; empty if nothing is."""
     if any(breach.values()):
         return f"the attack came through its protection: {_told(breach)}"
-    expected = scene.attack.reason
+    expected, refusals = scene.attack.reason, scene.refusals
     if expected is None:
-        return ""
-    found = [(fault.source_id, fault.reason, fault.where) for fault in faults]
-    if found != [(ENGINE, expected, scene.fault_address)]:
-        return f"the faults on record are {[str(fault) for fault in faults]}"
-    return ""
+        first = [(refusal.reason, refusal.address) for refusal in refusals[:1]]
+        kinds = {(refusal.reason, refusal.address & -PAGE) for refusal in refusals}
+        right = first == [(scene.refuses_by, scene.target)] and len(kinds) == 1 and not faults
+    else:
+        found = [(fault.source_id, fault.reason, fault.where) for fault in faults]
+        right = found == [(ENGINE, expected, scene.fault_address)] and not refusals
+    return "" if right else f"on record is {_records(faults, refusals)}"
+
+
+def _records(faults: list[Fault], refusals: list[Refusal]) -> list[str]:
+    """What is on record, of each page that was refused the first access."""
+    first = {(r.reason, r.address & -PAGE): r for r in reversed(refusals)}
+    return [*map(str, faults), *map(str, reversed(first.values()))]
 
 
 def _failure(breach: Mapping[str, int]) -> str:

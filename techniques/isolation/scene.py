@@ -9,6 +9,7 @@ from hardware_model.memory import MachineMemory
 from hardware_model.vtd.tables import PAGE
 from techniques.assignment import DEFERRED, STRICT, Assignment, ProtectionDomain
 from techniques.isolation.attacks import Attack, Protection, Target
+from techniques.refusals import Refusal, RefusalReason
 from techniques.several.round_robin import RoundRobin
 from techniques.several.virtual_machine import VirtualMachine
 from techniques.virtual_platform import HOST_TIMER_VECTOR
@@ -118,6 +119,16 @@ class Scene:
     def interrupts(self) -> int:
         """Messages of the engine that reached the local APIC."""
         return self.engine.history.count((copy_engine.SEND, copy_engine.DONE))
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """What the attacker's VMM refused it."""
+        return self._attacker.refusals.kept
+
+    @property
+    def refuses_by(self) -> RefusalReason:
+        """What the attacker's VMM records of an access outside of its guest's memory."""
+        return self._attacker.refuses_by
 
     @property
     def fault_address(self) -> int:

@@ -50,6 +50,14 @@ class HypercallError(Exception):
         self.errno = errno
 
 
+class ForeignFrame(HypercallError):
+    """A call about a machine frame that is not the domain's."""
+
+    def __init__(self, errno: Errno, mfn: int, sentence: str = "") -> None:
+        super().__init__(errno, sentence or f"frame {mfn:#x} is not the domain's")
+        self.mfn = mfn
+
+
 class MmuUpdate(IntEnum):
     """Low bits of mmu_update's `ptr`."""
 

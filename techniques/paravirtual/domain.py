@@ -10,7 +10,7 @@ from hardware_model.machine import Machine
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestMemory
 from techniques.paravirtual import abi
-from techniques.paravirtual.abi import Errno, HypercallError
+from techniques.paravirtual.abi import Errno, ForeignFrame, HypercallError
 from techniques.paravirtual.clock import SystemClock
 from techniques.paravirtual.event_channels import EventChannels
 from techniques.paravirtual.grant_table import GrantTable
@@ -22,6 +22,7 @@ from techniques.paravirtual.runstate import Runstate
 from techniques.paravirtual.shared_info import SharedInfo
 from techniques.paravirtual.virtual_cpu import VirtualCpu
 from techniques.paravirtual.xen_mappings import XenMappings
+from techniques.refusals import RefusalReason, Refusals
 
 _REJECTED = counter_table.index("pv.rejected")
 
@@ -74,6 +75,7 @@ class Domain:
         self.blocked = False  # until an event is pending
         self.shutdown_reason: int | None = None
         self.rejections: Counter[str] = Counter()
+        self.refusals = Refusals(machine.counters)
         self.mappings.set_m2p_range(self.first_mfn, self.pages)
 
     def mfn(self, pfn: int) -> int:
@@ -94,6 +96,8 @@ class Domain:
         """Count a refusal, and by what it says."""
         self._counts[_REJECTED] += 1
         self.rejections[str(error)] += 1
+        if isinstance(error, ForeignFrame):
+            self.refusals.record(RefusalReason.FRAME, error.mfn << 12)
 
     @classmethod
     def require_self(cls, domain: int) -> None:

@@ -18,6 +18,7 @@ from techniques.paravirtual.abi import (
     FIRST_GUEST_SLOT_ABOVE,
     FIRST_XEN_SLOT,
     Errno,
+    ForeignFrame,
     HypercallError,
 )
 from techniques.paravirtual.page_types import FrameType, PageTypes
@@ -125,11 +126,11 @@ class PageTables:
     def _reference_page(self, entry: int) -> None:
         mfn = E.frame(entry)
         if mfn >= self._machine_frames:
-            raise HypercallError(Errno.EPERM, f"frame {mfn:#x} is no memory")
+            raise ForeignFrame(Errno.EPERM, mfn, f"frame {mfn:#x} is no memory")
         try:
             self.types.get_page(mfn)
         except HypercallError:
-            raise HypercallError(Errno.EBUSY, f"frame {mfn:#x} is not the domain's") from None
+            raise ForeignFrame(Errno.EBUSY, mfn) from None
         if not entry & E.WRITABLE:
             return
         try:

@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from hardware_model import counters as counter_table
-from techniques.paravirtual.abi import Errno, HypercallError
+from techniques.paravirtual.abi import Errno, ForeignFrame, HypercallError
 
 _TYPE_CHANGES = counter_table.index("pv.type_change")
 _FLUSHES = counter_table.index("pv.tlb_flush.type_change")
@@ -104,7 +104,7 @@ class PageTypes:
         """Take a reference; HypercallError EINVAL if the frame is not the domain's."""
         frame = self._frames.get(mfn)
         if frame is None or not frame.references:
-            raise HypercallError(Errno.EINVAL, f"frame {mfn:#x} is not the domain's")
+            raise ForeignFrame(Errno.EINVAL, mfn)
         frame.references += 1
         return frame
 

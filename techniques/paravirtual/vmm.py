@@ -35,6 +35,7 @@ from techniques.paravirtual.portability import why_not_portable
 from techniques.paravirtual.privileged import PrivilegedInstructions
 from techniques.paravirtual.runstate import State
 from techniques.paravirtual.xenstore import Store, StoreRing
+from techniques.refusals import RefusalReason
 from techniques.technique import GuestError, GuestRegisters, Skipped, Technique
 from workloads import LinuxWorkload, Workload
 
@@ -84,6 +85,7 @@ class Paravirtual(Technique):
     knobs = (BATCHING, TRAPS, RING_BATCHING)
     vmm_bytes = 4 << 20
     ported = True
+    refuses_by = RefusalReason.FRAME
     compared = ("status", "console", "result")
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
@@ -96,6 +98,7 @@ class Paravirtual(Technique):
         frames = FrameAllocator(self.base + abi.PAGE, self.memory.base)
         direct = self.settings["pv.traps"] == "direct"
         self.domain = Domain(machine, self.memory, frames, direct)
+        self.refusals = self.domain.refusals
         self.hypercalls = Hypercalls(machine, self.domain, self._devices)
         self._privileged = PrivilegedInstructions(machine, self.domain)
         self._page_table_writes = PageTableWrites(machine, self.domain)

@@ -61,17 +61,20 @@ def test_a_breach_a_missing_report_or_a_harmless_attack_refutes(
 
 
 SHARED = ("nano/syscall", {"beside": "pv:kernel/pipe"}, {"world.switch": 4})
-FOREIGN = "isolation/foreign-frame"
+FOREIGN, REFUSED = "isolation/foreign-frame", {"refused": 8}
 
 
 def test_several_vms_are_judged_by_their_outcomes_and_by_attempts(evidence: Make) -> None:
-    found = isolation.several_machines(evidence(SHARED, (FOREIGN, {}, {})))
+    found = isolation.several_machines(evidence(SHARED, (FOREIGN, {}, REFUSED)))
     assert found.verdict == "holds"
     assert found.numbers["cells beside others"] == 1
 
 
-def test_a_breach_between_vms_refutes(evidence: Make) -> None:
-    found = isolation.several_machines(evidence(SHARED, (FOREIGN, {}, THROUGH)))
+@pytest.mark.parametrize("counted", [THROUGH, {}])
+def test_a_breach_between_vms_or_an_attempt_without_a_record_refutes(
+    evidence: Make, counted: dict[str, int]
+) -> None:
+    found = isolation.several_machines(evidence(SHARED, (FOREIGN, {}, counted)))
     assert found.verdict == "does not hold"
 
 

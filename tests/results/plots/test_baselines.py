@@ -95,9 +95,10 @@ TABLES: dict[str, list[dict[str, object]]] = {
         {"attack": a, "variant": t, "outcome": o, "said": s}
         for a, o, s in (
             ("dma", "blocked", "blocked: 1 fault"),
-            ("dma  protection=off", "reached", "reached: 64 bytes"),
-            ("dma@interrupt  protection=off", "reached", "reached: 64 bytes, 2 interrupts"),
-            ("foreign-frame", "nothing", "came to nothing"),
+            ("dma protection=off", "reached", "reached: 64 bytes"),
+            ("dma@interrupt protection=off", "reached", "reached: 64 bytes, 2 interrupts"),
+            ("foreign-frame", "blocked", "blocked: 8 accesses"),
+            ("other", "nothing", "came to nothing"),
         )
         for t in _TECHNIQUES
     ],

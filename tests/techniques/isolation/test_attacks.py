@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import workloads
-from techniques import names, run_guest
+from hardware_model.boot import IMAGE_BASE
+from techniques import find, names, run_guest
 from techniques.isolation import ATTACKS
 from techniques.isolation.attacks import Protection
+from techniques.refusals import RefusalReason
 
 VMMS = [name for name in names() if name != "native"]
 BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
@@ -54,6 +56,36 @@ def test_a_stale_translation_is_what_serves_the_attack_without_strict_unmapping(
     stopped = run_guest("hvm-ept", workload, "small")
     assert "vtd.iotlb.stale" not in stopped.counters_total
     assert stopped.counters_total["vtd.iotlb.dropped"] == 1
+
+
+REFUSED = {
+    "bt": (RefusalReason.SHADOW, 8),
+    "hvm-ept": (RefusalReason.EPT_VIOLATION, 8),
+    "hvm-shadow": (RefusalReason.SHADOW, 8),
+    "pv": (RefusalReason.FRAME, 1),
+    "trap-and-emulate": (RefusalReason.SHADOW, 8),
+}
+"""How each VMM refuses a frame that is not its guest's, and how often: eight stores, or one page-table entry."""
+
+
+@pytest.mark.parametrize("technique", VMMS)
+@pytest.mark.parametrize(
+    "attack", ["isolation/foreign-frame", "isolation/foreign-frame@vmm-region"]
+)
+def test_a_foreign_frame_is_refused_for_the_right_reason_at_its_address(
+    technique: str, attack: str
+) -> None:
+    workload, vmm = workloads.find(attack), find(technique).vmm_bytes
+    one_vm = vmm + (workload.ram_mib << 20)  # the attacker's, and the victim's
+    address = one_vm if attack.endswith("vmm-region") else one_vm + vmm + IMAGE_BASE
+    found = run_guest(technique, workload, "small")
+    reason, times = REFUSED[technique]
+    assert found.notes == [f"{reason.doc} {address:#x}"]
+    assert found.counters_total[f"refused.{reason.value}"] == times
+    assert found.counters_total["refused"] == times
+    let = run_guest(technique, workload, "small", knobs={"protection": False})
+    assert let.counters_total["isolation.breach.bytes"] == 64
+    assert "refused" not in let.counters_total
 
 
 def test_a_forged_entry_is_refused_by_name_under_pv() -> None:
