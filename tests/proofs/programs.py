@@ -69,10 +69,13 @@ def _page(n: int) -> str:
 
 
 def _edit(page: int, flags: int, how: int) -> str:
-    """Change a page's entry as an operating system does: store, then invalidate in one of three ways."""
+    """Change a page's entry as an operating system does: store, then invalidate in one of three ways.
+
+    Odd pages may be global, so that a load of CR3 is not enough for them.
+    """
     at = entries().window + 8 * (page % PAGES)
     frame = FRAMES + how // 3 % PAGES * 0x1000
-    value = frame | FLAGS[flags % len(FLAGS)]
+    value = frame | FLAGS[flags % len(FLAGS)] & ~(0 if page & 1 else G)
     after = (
         f"invlpg [{_page(page)}]",
         "mov rax, cr3; mov cr3, rax",
@@ -83,7 +86,9 @@ def _edit(page: int, flags: int, how: int) -> str:
         f"mov rax, {value:#x}; xchg [rbx], rax",
         f"mov dword ptr [rbx], 0; mov eax, {value >> 32:#x}; mov [rbx+4], eax; mov eax, {value & 0xFFFFFFFF:#x}; mov [rbx], eax",
     )
-    return f"mov rbx, {at:#x}; {store[how % 3]}; {after[2 if value & G else how % 3]}"
+    return (
+        f"mov rbx, {at:#x}; {store[how % 3]}; {after[2 if page & 1 and how % 3 == 1 else how % 3]}"
+    )
 
 
 def _large(which: int, flags: int, frame: int) -> str:

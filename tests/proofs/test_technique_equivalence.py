@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from random import Random
+from typing import Any
 
+import pytest
+
+from tests.proofs import random_programs
 from tests.proofs.equivalence import VARIANTS, Program, differences
 from tests.proofs.figures import counted
 from tests.proofs.programs import KERNEL, USER
+from tests.proofs.random_programs import statements
+
+KERNEL_KINDS = (*KERNEL, *["access"] * 3, *["edit"] * 2)
+USER_KINDS = (*USER, *["access"] * 3)
 
 REGRESSIONS: dict[str, Program] = {
     "IRET with NT set faults": ((("mix", 60126, 26330, 63712),), (("loop", 0, 0, 0),), 27534),
@@ -18,37 +24,30 @@ REGRESSIONS: dict[str, Program] = {
         55514,
     ),
 }
-numbers = st.integers(0, 0xFFFF)
 
 
-def statements(kinds: dict[str, object], most: int) -> st.SearchStrategy[tuple[object, ...]]:
-    """Up to `most` statements."""
-    one = st.tuples(st.sampled_from(sorted(kinds)), numbers, numbers, numbers)
-    return st.lists(one, max_size=most).map(tuple)
+def program(chance: Random) -> Program:
+    """A random program."""
+    kernel, user = statements(chance, KERNEL_KINDS, 25), statements(chance, USER_KINDS, 25)
+    return kernel, user, chance.randrange(0x10000)
 
 
-programs = st.tuples(statements(KERNEL, 25), statements(USER, 25), numbers)
-quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-
-
-def check(program: Program) -> None:
+def differs(program: Program) -> dict[str, dict[str, Any]]:
+    """As `differences`, and counts what is tried."""
     counted("technique equivalence: programs x techniques", len(VARIANTS))
-    assert differences(program) == {}
+    return differences(program)
 
 
 @pytest.mark.parametrize("name", sorted(REGRESSIONS))
 def test_a_program_that_once_differed(name: str) -> None:
-    check(REGRESSIONS[name])
+    assert differs(REGRESSIONS[name]) == {}
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=quiet)
-@given(programs)
-def test_a_random_program_ends_as_natively(program: Program) -> None:
-    check(program)
+def test_random_programs_end_as_natively() -> None:
+    random_programs.check(range(12), program, differs)
 
 
 @pytest.mark.soak
-@settings(max_examples=1500, deadline=None, suppress_health_check=quiet)
-@given(programs)
-def test_thousands_of_random_programs_end_as_natively(program: Program) -> None:
-    check(program)
+@pytest.mark.parametrize("first", range(1000, 2500, 100))
+def test_thousands_of_random_programs_end_as_natively(first: int) -> None:
+    random_programs.check(range(first, first + 100), program, differs)
