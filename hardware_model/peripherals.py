@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hardware_model import counters as counter_table
 from hardware_model.devices.disk import DiskContent, DiskController
+from hardware_model.devices.disk.controller import IRQ
 from hardware_model.devices.dma import DmaPath
 from hardware_model.devices.network import Link, NetworkController, Station
 from hardware_model.devices.pci import HostBridge
@@ -35,7 +37,8 @@ def attach_peripherals(
     """
     bridge, station = HostBridge(platform.bus), Station()
     now, changed = platform.now, platform.changed
-    disk = DiskController(path, DiskContent(), now, changed, counts, modelled=modelled)
+    pin = partial(platform.interrupts.line, IRQ)
+    disk = DiskController(path, DiskContent(), now, changed, counts, pin, modelled=modelled)
     card = NetworkController(path, Link(station), now, changed, counts, modelled=modelled)
     bridge.add(disk)
     bridge.add(card)

@@ -30,6 +30,8 @@ def judge(finished: Finished, native: Finished | None) -> Verdict:
     if finished.status != OK or finished.cell.technique == NATIVE:
         return Verdict(finished.status, finished.reason)
     if native is None or native.status != OK:
+        if native is not None and native.status == SKIPPED:
+            return Verdict(OK, f"not compared, since native is skipped: {native.reason}")
         why = "is missing" if native is None else f"is {native.status}: {native.reason}"
         return Verdict(FAILED, f"cannot be compared with native, which {why}")
     if finished.digest != native.digest and not _equal_where_compared(finished, native):

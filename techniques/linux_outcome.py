@@ -60,4 +60,4 @@ def parts(console: bytes) -> dict[str, str]:
 
 
 PLATFORM_INDEPENDENT = ("userland", "status", "result")
-"""The parts that a kernel ported to another platform has in common: its own words are about that platform."""
+"""The parts that kernels on different platforms, or with other devices, have in common: the rest is about those."""

@@ -65,7 +65,7 @@ def _keep_modules(content: Path, target: Path) -> None:
     """The modules that a guest may need, unpacked."""
     folder = target / kernels.MODULES
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (*kernels.FRONT_ENDS, *kernels.VIRTIO):
+    for name in kernels.DRIVERS:
         for found in content.glob(f"**/{name}.ko*"):
             data = found.read_bytes()
             plain = lzma.decompress(data) if found.suffix == ".xz" else data

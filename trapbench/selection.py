@@ -17,15 +17,15 @@ from workloads import LinuxWorkload, Workload
 
 SIZES = ("small", "standard", "large")
 IO_MODELS = techniques.io_models.NAMES
-IO_FAMILY = "io"
+IO_FAMILY, LINUX_FAMILY, DEVICES = "io", "linux", "devices"
 DEFAULT_GEOMETRY = presets.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A matrix: every technique × every workload × every I/O model. Empty sequences mean all; where I/O makes no
-    difference, outside the family `io`, no I/O model means the first. Without workloads, knobs and sweeps there are
-    the cells of `default_matrix` as well.
+    difference, outside the family `io` and Linux's programs with devices, no I/O model means the first. Without
+    workloads, knobs and sweeps there are the cells of `default_matrix` as well.
 
     A workload is `family/name`, a family, or a path to a file. `budget` bounds the guest
     instructions of each cell; None leaves it to the technique. `kernel` is the path of a Linux kernel: with workloads
@@ -59,7 +59,7 @@ class Selection:
             for name, source in sources:
                 size = _sized(at.size, {p: point[p] for p in parameters & point.keys()}, source)
                 for technique, values in at._knobs().items():
-                    for io in self._models(name):
+                    for io in self._models(name, source):
                         knobs = canonical_knobs(values)
                         yield Cell(name, size, io, at.geometry, technique, knobs), source
         if not (self.workloads or self.kernel or self.knobs or self.sweeps):
@@ -68,7 +68,7 @@ class Selection:
     def _companions(self, sources: Mapping[str, str]) -> Iterator[tuple[Cell, str]]:
         for technique in self._knobs():
             for name, knobs in default_matrix.companions(technique):
-                for io in self._models(name):
+                for io in self._models(name, sources[name]):
                     made = canonical_knobs(knobs)
                     yield Cell(name, self.size, io, self.geometry, technique, made), sources[name]
 
@@ -94,9 +94,10 @@ class Selection:
         }
         return {name for name in self.sweeps if name in known and name not in knobs}
 
-    def _models(self, workload: str) -> Sequence[str]:
-        every = IO_MODELS if workload.startswith(f"{IO_FAMILY}/") else IO_MODELS[:1]
-        return self.io or every
+    def _models(self, workload: str, source: str) -> Sequence[str]:
+        if self.io:
+            return self.io
+        return IO_MODELS if _has_devices(workload, source) else IO_MODELS[:1]
 
     def _knobs(self) -> dict[str, dict[str, KnobValue]]:
         known = techniques.names()
@@ -126,6 +127,13 @@ class Selection:
                 w for w in workloads.linux(self.kernel) if w.name.partition(" on ")[0] == asked
             ]
         return family or [workloads.find(asked)]
+
+
+def _has_devices(workload: str, source: str) -> bool:
+    """Whether I/O makes a difference to it: all of the family `io`, and Linux's programs that need devices."""
+    if workload.startswith(f"{IO_FAMILY}/"):
+        return True
+    return workload.startswith(f"{LINUX_FAMILY}/") and DEVICES in workloads.find(source).needs
 
 
 def _pair(workload: Workload | LinuxWorkload) -> tuple[str, str]:

@@ -20,7 +20,7 @@ def check(kind: type[Technique], workload: Workload | LinuxWorkload, io: str) ->
     """Raise Skipped, with the reason, if the technique has no such I/O; ValueError for an unknown model."""
     if io not in NAMES:
         raise ValueError(f"there is no I/O model {io!r}; there are: {', '.join(NAMES)}")
-    reason = _why_not(kind, io, workload.needs)
+    reason = _why_not(kind, io, workload.needs) or _why_not_linux(io, workload)
     if reason:
         raise Skipped(reason)
 
@@ -32,6 +32,17 @@ def _why_not(kind: type[Technique], io: str, needs: Container[str]) -> str:
         return "it drives the VT-d unit, which a VMM keeps to itself"
     if kind.ported and "devices" in needs and io != PARAVIRTUAL:
         return "Xen shows a ported guest no emulated devices: its disk and network are shared rings"
+    return ""
+
+
+def _why_not_linux(io: str, workload: Workload | LinuxWorkload) -> str:
+    """Linux has drivers of its own for devices as they are sold."""
+    if not workload.on_linux or "devices" not in workload.needs:
+        return ""
+    if "network driver" in workload.needs and io != PARAVIRTUAL:
+        return "the machine's card lacks the EEPROM and the PHY without which Linux's e1000 does not start it"
+    if io == PASSTHROUGH:
+        return "assigned devices interrupt by messages, and Linux's ata_piix waits for the drive's interrupt pin"
     return ""
 
 

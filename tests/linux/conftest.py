@@ -41,14 +41,14 @@ def _kernels() -> None:
 
 
 @cache
-def _run(technique: str, workload: str, kernel: str, again: int, **knobs: str) -> Outcome:
+def _run(technique: str, workload: str, kernel: str, again: int, io: str, **knobs: str) -> Outcome:
     chosen = {w.name.partition(" on ")[0]: w for w in workloads.linux(kernel)}[workload]
-    return techniques.run_guest(technique, chosen, "small", knobs=knobs)
+    return techniques.run_guest(technique, chosen, "small", io, knobs)
 
 
 @pytest.fixture(scope="session")
 def boot() -> Boot:
-    """`boot(technique, workload="linux/boot", kernel="", again=0)`: the outcome, remembered for the session."""
+    """`boot(technique, workload="linux/boot", kernel="", again=0, io="emulated")`: the outcome, remembered for the session."""
 
     def run(
         technique: str,
@@ -56,9 +56,10 @@ def boot() -> Boot:
         *,
         kernel: str = "",
         again: int = 0,
+        io: str = "emulated",
         **knobs: str,
     ) -> Outcome:
-        outcome = _run(technique, workload, kernel, again, **knobs)
+        outcome = _run(technique, workload, kernel, again, io, **knobs)
         assert outcome.status == "ok", f"{outcome.reason}\n{outcome.console.decode()[-3000:]}"
         return outcome
 

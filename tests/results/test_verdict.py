@@ -56,3 +56,10 @@ def test_only_what_the_workload_does_not_declare_is_unexpected() -> None:
     assert Verdict("ok").is_unexpected("diverged")
     assert not Verdict("diverged").is_unexpected("diverged")
     assert not Verdict("skipped").is_unexpected("ok")
+
+
+def test_a_cell_that_natively_makes_no_sense_says_that_it_was_not_compared(
+    native: Finished, ept: Finished
+) -> None:
+    verdict = _judge(ept, replace(native, status="skipped", reason="no such driver"))
+    assert verdict == Verdict("ok", "not compared, since native is skipped: no such driver")

@@ -117,3 +117,12 @@ def test_the_key_of_an_attack_depends_on_its_victim(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(planning, "VICTIM", "nano/syscall")
     assert keys()[0] != attack
     assert keys()[1] == other
+
+
+def test_linux_programs_with_devices_come_with_every_io_model() -> None:
+    cells = [cell for cell, _ in Selection(["hvm-ept"], ["linux"]).cells()]
+    models = {
+        name: {c.io for c in cells if c.workload == name} for name in {c.workload for c in cells}
+    }
+    assert models["linux/boot"] == {"emulated"}
+    assert models["linux/disk"] == models["linux/network"] == set(IO_MODELS)

@@ -28,7 +28,9 @@ _NAMED = 20
     metavar="W|FILE",
     help="A workload, a family of them, or a file of your own. Repeatable; all.",
 )
-@click.option("--io", multiple=True, metavar="M", help="I/O model. Repeatable; all for family io.")
+@click.option(
+    "--io", multiple=True, metavar="M", help="I/O model. Repeatable; all where it matters."
+)
 @click.option("--size", metavar="S", help="small (the default), standard or large.")
 @click.option("--geometry", metavar="P", help="Preset whose TLBs and caches are modelled; nehalem.")
 @click.option(

@@ -19,8 +19,12 @@ VIRTIO = (
     "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
     "virtio_blk", "failover", "net_failover", "virtio_net",
 )  # fmt: skip
-"""Modules that drive disk and network, in the order in which they are loaded: Xen's, and those of virtio devices."""
-_ALWAYS_MODULES = {*FRONT_ENDS, "virtio_blk", "virtio_net"}
+IDE = ("scsi_common", "scsi_mod", "libata", "ata_piix", "sd_mod")
+DRIVERS = (*FRONT_ENDS, *VIRTIO, *IDE)
+"""Modules that drive disk and network, in the order in which they are loaded: Xen's, those of virtio devices, and those
+of the machine's own disk."""
+_ALWAYS_MODULES = {*FRONT_ENDS, "virtio_blk", "virtio_net", "ata_piix", "sd_mod"}
+NO_MODULES = "there are no modules for disk and network beside the kernel: `trapbench fetch linux` gets one with them"
 NO_KERNEL = "there is no Linux kernel: `trapbench fetch linux` gets one, or name one with --kernel"
 
 
@@ -48,7 +52,7 @@ def title(path: Path) -> str:
     return path.name
 
 
-def modules(folder: Path, names: tuple[str, ...] = (*FRONT_ENDS, *VIRTIO)) -> list[Path]:
+def modules(folder: Path, names: tuple[str, ...] = DRIVERS) -> list[Path]:
     """The modules `names` of a fetched kernel, in their order, without what is built in; none if one is missing."""
     files = {name: folder / MODULES / f"{name}.ko" for name in names}
     if any(not files[name].is_file() for name in _ALWAYS_MODULES.intersection(names)):

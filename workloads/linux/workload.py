@@ -14,16 +14,19 @@ from hardware_model.linux_boot.protocol import Kernel
 from workloads import header
 from workloads.errors import UnknownWorkload
 from workloads.linux import kernels, programs
-from workloads.linux.initial_ramdisk import CONSOLE, REGULAR, Entry, archive
+from workloads.linux.initial_ramdisk import CONSOLE, DIRECTORY, REGULAR, Entry, archive
 from workloads.linux.kernels import BUSYBOX
 from workloads.linux.symbols import kernel_symbols
 from workloads.parameters import parameters_of_size
 
 FAMILY = "linux"
+DEVICES = "devices"
 RAM_MIB = 256
 BUDGET = 40_000_000_000
 COMMAND_LINE = "console={console} mitigations=off"
 """Without mitigations the kernel does what those of the published measurements did, and a ported one does under Xen."""
+_WITH_PCI = " pci=conf1"
+"""For programs with devices: without ACPI the kernel looks for PCI only when it is told to. Xen's are not on PCI."""
 _CONSOLES = {False: "ttyS0", True: "hvc0"}
 _HERE = Path(__file__).parent
 
@@ -76,6 +79,8 @@ class LinuxWorkload:
             return kernels.NO_KERNEL
         if self.boot.program == BUSYBOX and kernels.busybox() is None:
             return "there is no busybox: `trapbench fetch linux` gets it"
+        if DEVICES in self.needs and not self._modules():
+            return kernels.NO_MODULES
         return ""
 
     @property
@@ -88,6 +93,7 @@ class LinuxWorkload:
         """A digest of everything that is booted."""
         parts = [self.source]
         files = [self.kernel_path, Path(self.boot.initrd) if self.boot.initrd else None]
+        files += self._modules()
         if self.boot.program == BUSYBOX:
             files.append(kernels.busybox())
         parts += [kernels.digest(path) for path in files if path is not None]
@@ -100,6 +106,8 @@ class LinuxWorkload:
         path = self.kernel_path
         assert path is not None, self.missing
         command_line = self.boot.append or COMMAND_LINE.format(console=_CONSOLES[ported])
+        if DEVICES in self.needs and not ported:
+            command_line += _WITH_PCI
         return Kernel(kernels.open_kernel(path), self._ramdisk(size), command_line)
 
     def symbols(self) -> dict[str, int]:
@@ -112,8 +120,20 @@ class LinuxWorkload:
             return kernels.read(Path(self.boot.initrd)) if self.boot.initrd else b""
         if self.boot.program == BUSYBOX:
             return _userland(self.path.read_bytes())
-        init = programs.build(self.path, self.named_parameters(size), len(self.slots))
-        return archive((*CONSOLE, Entry("init", REGULAR, init)))
+        parameters, drivers = self.named_parameters(size), self._modules()
+        init = programs.build(self.path, parameters, len(self.slots), devices=bool(drivers))
+        return archive((*CONSOLE, Entry("init", REGULAR, init), *_packed(drivers)))
+
+    def _modules(self) -> list[Path]:
+        """The drivers that the program loads, in order."""
+        path = self.kernel_path
+        return kernels.modules(path.parent) if DEVICES in self.needs and path else []
+
+
+def _packed(modules: list[Path]) -> list[Entry]:
+    """The modules where programs look for them, see runtime/devices.asm."""
+    files = [Entry(f"modules/{n:02}", REGULAR, kernels.read(m)) for n, m in enumerate(modules)]
+    return [Entry("modules", DIRECTORY), *files] if files else []
 
 
 def _userland(script: bytes) -> bytes:
@@ -152,6 +172,7 @@ def _of_file(path: Path, kernel: str) -> list[LinuxWorkload]:
             slots=about.slots,
             expect=about.expect,
             boot=Boot(program=path.stem, kernel=kernel),
+            needs=about.needs,
             budget=about.budget or BUDGET,
         )
         for stem, sizes in every.items()

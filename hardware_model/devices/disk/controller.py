@@ -1,12 +1,12 @@
 """A PCI IDE controller in native mode with one ATA drive: commands by port I/O, data by bus-master DMA.
 
-READ DMA, WRITE DMA, FLUSH CACHE and IDENTIFY DEVICE (whose data is read from the data port). A command takes the
-time that `content.access_time` gives, in virtual time; then the data moves at once and a message is sent.
+READ DMA, WRITE DMA, IDENTIFY DEVICE (whose data is read from the data port), and commands without data. A command
+takes the time that `content.access_time` gives, in virtual time; then the data moves at once, and a message is sent or,
+while messages are disabled, the interrupt pin is driven until the status is read. There is no drive 1.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
 from hardware_model import counters as counter_table
@@ -14,13 +14,21 @@ from hardware_model.devices.device import State
 from hardware_model.devices.disk import registers as R
 from hardware_model.devices.disk.bus_master import BusMaster
 from hardware_model.devices.disk.content import SECTOR, DiskContent, access_time
+from hardware_model.devices.disk.identity import identify
 from hardware_model.devices.dma import DmaBlocked, DmaPath
-from hardware_model.devices.pci.configuration_space import Bar, Identity, Space
+from hardware_model.devices.pci.configuration_space import (
+    INTERRUPT_LINE,
+    INTERRUPT_PIN,
+    Bar,
+    Identity,
+    Space,
+)
 from hardware_model.devices.pci.function import PciFunction
 from hardware_model.devices.pci.message_signalled import Msi
 
 IDENTITY = Identity(vendor=0x8086, device=0x7111, class_code=0x010185)
 SLOT = 2
+IRQ, PIN_A = 11, 1
 BARS = (
     Bar(R.COMMAND_BLOCK, Space.IO, 8, 0xC000),
     Bar(R.CONTROL_BLOCK, Space.IO, 4, 0xC010),
@@ -30,10 +38,23 @@ _DOORBELL, _RAISED = counter_table.index("io.doorbell"), counter_table.index("io
 _REQUEST = counter_table.index("io.disk.request")
 _BY_VMM = counter_table.index("vmm.disk_request")
 _TASK = (R.SECTOR_COUNT, R.LBA_LOW, R.LBA_MID, R.LBA_HIGH, R.DEVICE)
+_SIGNATURE = {R.SECTOR_COUNT: 1, R.LBA_LOW: 1, R.LBA_MID: 0, R.LBA_HIGH: 0, R.DEVICE: 0}
+_PASSED = 0x01  # in the error register: the diagnostics found no fault
+_WITHOUT_DATA = (R.FLUSH_CACHE, R.STANDBY_IMMEDIATE, R.IDLE_IMMEDIATE)
+_FEATURES = (
+    R.ENABLE_WRITE_CACHE,
+    R.SET_TRANSFER_MODE,
+    R.DISABLE_WRITE_CACHE,
+    R.DISABLE_LOOK_AHEAD,
+    R.ENABLE_LOOK_AHEAD,
+)
 
 
 class DiskController(PciFunction):
-    """The controller in `SLOT` with a drive of `content`. `changed` and `modelled` as for the network card."""
+    """The controller in `SLOT` with a drive of `content`. `changed` and `modelled` as for the network card.
+
+    `pin` is called with the level of the interrupt pin when it changes; firmware has routed it to `IRQ`.
+    """
 
     def __init__(
         self,
@@ -42,10 +63,12 @@ class DiskController(PciFunction):
         now: Callable[[], int],
         changed: Callable[[], None],
         counts: counter_table.CounterArray,
+        pin: Callable[[bool], None],
         *,
         modelled: bool = False,
     ) -> None:
         super().__init__(SLOT, IDENTITY, BARS, path)
+        self._set_up_configuration()
         self.msi = Msi(self.configuration)
         self.content = content
         self.bus_master = BusMaster(self)
@@ -53,13 +76,22 @@ class DiskController(PciFunction):
         self._changed = changed
         self._counts = counts
         self._modelled = modelled
+        self._pin, self._driven = pin, False
         self._reset()
 
+    def _set_up_configuration(self) -> None:
+        put = self.configuration.add_register
+        put(INTERRUPT_LINE, bytes([IRQ]), b"\xff")
+        put(INTERRUPT_PIN, bytes([PIN_A]), b"\0")
+        put(R.IDE_TIMING, R.DECODE_ENABLE.to_bytes(2, "little"), b"\xff\xff")
+        put(R.SLAVE_TIMING, b"\0", b"\xff")
+        put(R.ULTRA_DMA, bytes(4), b"\xff\0\xff\xff")
+
     def _reset(self) -> None:
-        self._task = dict.fromkeys(_TASK, 0)
-        self._status, self._error = R.STATUS_READY | R.STATUS_SEEK_DONE, 0
-        self._silent = False
-        self._command = 0
+        self._task = dict(_SIGNATURE)
+        self._status, self._error = R.STATUS_READY | R.STATUS_SEEK_DONE, _PASSED
+        self._silent = self._requested = False
+        self._command = self._features = 0
         self._ready: int | None = None
         self._data = b""
 
@@ -69,12 +101,18 @@ class DiskController(PciFunction):
         if index == R.BUS_MASTER:
             return self.bus_master.read(offset, size)
         if index == R.CONTROL_BLOCK:
-            return self._status if offset == R.ALTERNATE_STATUS else 0xFF
+            return self._selected_status if offset == R.ALTERNATE_STATUS else 0xFF
         if offset == R.DATA:
             return self._take_data(size)
         if offset == R.STATUS:
-            return self._status
+            self._request(False)
+            return self._selected_status
         return self._error if offset == R.ERROR else self._task[offset]
+
+    @property
+    def _selected_status(self) -> int:
+        """Of a drive 1 that is not there, drive 0 says 0 (section 9.16.1)."""
+        return 0 if self._task[R.DEVICE] & R.DEVICE_1 else self._status
 
     def _take_data(self, size: int) -> int:
         value, self._data = int.from_bytes(self._data[:size], "little"), self._data[size:]
@@ -93,6 +131,8 @@ class DiskController(PciFunction):
                 self._control(value)
         elif offset == R.COMMAND:
             self._accept(value)
+        elif offset == R.FEATURES:
+            self._features = value & 0xFF
         elif offset in self._task:
             self._task[offset] = value & 0xFF
         self._changed()
@@ -101,15 +141,39 @@ class DiskController(PciFunction):
         if value & R.DEVICE_CONTROL_RESET:
             self._reset()
         self._silent = bool(value & R.DEVICE_CONTROL_NO_INTERRUPT)
+        self._drive_pin()
+
+    def configuration_written(self) -> None:
+        """Messages may have taken the pin's place."""
+        self._drive_pin()
+
+    # --- interrupts ---------------------------------------------------------------------------------
+    def _request(self, wanted: bool) -> None:
+        """The drive's interrupt request, which its status acknowledges."""
+        self._requested = wanted
+        self._drive_pin()
+
+    def _drive_pin(self) -> None:
+        allowed = self.configuration.pin_enabled and self.msi.message() is None
+        level = self._requested and not self._silent and allowed
+        if level != self._driven:
+            self._driven = level
+            self._counts[_RAISED] += level
+            self._pin(level)
 
     # --- commands -----------------------------------------------------------------------------------
     def _accept(self, command: int) -> None:
-        if self._status & R.STATUS_BUSY:
+        if self._status & R.STATUS_BUSY or self._task[R.DEVICE] & R.DEVICE_1:
             return
+        self._request(False)
         self._command, self._status, self._error = command, R.STATUS_BUSY, 0
         if command in (R.READ_DMA, R.WRITE_DMA):
             self._begin()
-        elif command in (R.FLUSH_CACHE, R.IDENTIFY):
+        elif (
+            command == R.IDENTIFY
+            or command in _WITHOUT_DATA
+            or (command == R.SET_FEATURES and self._features in _FEATURES)
+        ):
             self._ready = self._now() + access_time(0)
         else:
             self._complete(R.ERROR_ABORTED)
@@ -140,7 +204,7 @@ class DiskController(PciFunction):
             return
         self._ready = None
         if self._command == R.IDENTIFY:
-            self._data = self._identity()
+            self._data = identify(self.content.sectors)
         error = self._transfer() if self._command in (R.READ_DMA, R.WRITE_DMA) else 0
         self._complete(error)
         self._changed()
@@ -177,17 +241,9 @@ class DiskController(PciFunction):
         self._status = R.STATUS_READY | R.STATUS_SEEK_DONE
         self._status |= (R.STATUS_ERROR if error else 0) | (R.STATUS_DATA if self._data else 0)
         self.bus_master.status |= R.BM_INTERRUPT
+        self._request(True)
         if not self._silent and self.signal(self.msi.message()):
             self._counts[_RAISED] += 1
-
-    def _identity(self) -> bytes:
-        """IDENTIFY DEVICE data (ATA/ATAPI-5 table 20): model, LBA and DMA supported, number of sectors."""
-        words = [0] * 256
-        model = b"trapbench disk".ljust(40)
-        words[27:47] = struct.unpack(">20H", model)
-        words[49] = 0x0300
-        words[60], words[61] = self.content.sectors & 0xFFFF, self.content.sectors >> 16
-        return struct.pack("<256H", *words)
 
     def save(self) -> State:
         """Registers, the command at hand and the drive's written sectors."""
@@ -201,6 +257,9 @@ class DiskController(PciFunction):
                 self._command,
                 self._ready,
                 self._data,
+                self._features,
+                self._requested,
+                self._driven,
             ),
             "bus_master": (master.command, master.status, master.table),
             "content": self.content.save(),
@@ -211,7 +270,8 @@ class DiskController(PciFunction):
         super().restore(state)
         self._task = dict(state["task"])
         drive = state["drive"]
-        self._status, self._error, self._silent, self._command, self._ready, self._data = drive
+        self._status, self._error, self._silent, self._command, self._ready, self._data = drive[:6]
+        self._features, self._requested, self._driven = drive[6:]
         master = self.bus_master
         master.command, master.status, master.table = state["bus_master"]
         self.content.restore(state["content"])

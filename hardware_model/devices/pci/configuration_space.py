@@ -2,7 +2,7 @@
 
 0x00  vendor, device        0x10  base address registers, six words      0x34  first capability
 0x04  command, status       0x2c  subsystem                               0x3c  interrupt line, pin
-0x08  revision, class       0x40  capabilities
+0x08  revision, class       0x40  the function's own, 16 bytes            0x50  capabilities
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from enum import Enum
 
 BYTES = 256
 VENDOR, DEVICE, COMMAND, STATUS, REVISION, CLASS, HEADER_TYPE = 0, 2, 4, 6, 8, 9, 14
-BARS, SUBSYSTEM, CAPABILITIES, INTERRUPT_LINE = 0x10, 0x2C, 0x34, 0x3C
-_FIRST_CAPABILITY = 0x40
+BARS, SUBSYSTEM, CAPABILITIES, INTERRUPT_LINE, INTERRUPT_PIN = 0x10, 0x2C, 0x34, 0x3C, 0x3D
+_FIRST_CAPABILITY = 0x50
 COMMAND_IO, COMMAND_MEMORY, COMMAND_MASTER, COMMAND_NO_INTX = 1, 2, 4, 0x400
 _COMMAND_BITS = COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX
 _HAS_CAPABILITIES = 0x10
@@ -72,6 +72,11 @@ class ConfigurationSpace:
         self._bytes[offset : offset + size] = value.to_bytes(size, "little")
         self._writable[offset : offset + size] = writable.to_bytes(size, "little")
 
+    def add_register(self, offset: int, value: bytes, writable: bytes) -> None:
+        """A register of the function's own, or one of the header that it has."""
+        self._bytes[offset : offset + len(value)] = value
+        self._writable[offset : offset + len(value)] = writable
+
     def add_capability(self, identifier: int, body: bytes, writable: bytes) -> int:
         """Append a capability; `body` follows its two header bytes. Returns its offset."""
         at = self._next
@@ -93,6 +98,11 @@ class ConfigurationSpace:
         for at, byte in enumerate(value.to_bytes(size, "little"), offset):
             mask = self._writable[at]
             self._bytes[at] = self._bytes[at] & ~mask | byte & mask
+
+    @property
+    def pin_enabled(self) -> bool:
+        """Whether the function may use its interrupt pin."""
+        return not self.read(COMMAND, 2) & COMMAND_NO_INTX
 
     @property
     def bus_master(self) -> bool:

@@ -30,7 +30,9 @@ def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("workload", PROGRAMS, ids=lambda w: w.name)
 def test_every_program_is_an_executable_with_its_parameters(workload) -> None:
     parameters = workload.named_parameters("standard")
-    program = Elf(programs.build(workload.path, parameters, len(workload.slots)), "init")
+    devices = "devices" in workload.needs
+    built = programs.build(workload.path, parameters, len(workload.slots), devices=devices)
+    program = Elf(built, "init")
     code, data = program.segments()
     assert code.linear <= program.entry < code.linear + len(code.data)
     values = struct.pack(f"<{len(parameters)}Q", *parameters.values())
@@ -142,3 +144,32 @@ def test_a_run_is_judged_by_its_end_and_by_what_its_program_said(end, text, stat
     verdict = linux_outcome.verdict(end, text, "at RIP 0x1", announces=True)
     assert verdict[0] == status
     assert reason in verdict[1]
+
+
+def test_without_modules_programs_with_devices_are_skipped_and_say_what_to_do(
+    nothing_fetched: Path,
+) -> None:
+    (nothing_fetched / "6.1.0-6-amd64").mkdir()
+    (nothing_fetched / "6.1.0-6-amd64" / "vmlinux").write_bytes(kernel_files.elf())
+    for program in ("disk", "network"):
+        with pytest.raises(techniques.Skipped, match=r"no modules .* `trapbench fetch linux` gets"):
+            techniques.run_guest("bt", workloads.find(f"linux/{program}"), "small", "paravirtual")
+
+
+def test_programs_with_devices_have_the_drivers_in_their_ramdisk_in_order(
+    nothing_fetched: Path,
+) -> None:
+    folder = nothing_fetched / "6.1.0-6-amd64" / "modules"
+    folder.mkdir(parents=True)
+    (folder.parent / "vmlinux").write_bytes(kernel_files.elf())
+    for name in kernels.DRIVERS:
+        (folder / f"{name}.ko").write_bytes(f"module {name};".encode())
+    disk = workloads.find("linux/disk")
+    before = disk.digest
+    kernel = disk.kernel("small", ported=False)
+    assert kernel.command_line.endswith(" pci=conf1")
+    found = [kernel.initrd.index(f"module {name};".encode()) for name in kernels.DRIVERS]
+    assert found == sorted(found)
+    assert kernel.initrd.index(b"modules/00\0") < kernel.initrd.index(b"modules/15\0")
+    (folder / "sd_mod.ko").write_bytes(b"another")
+    assert disk.digest != before

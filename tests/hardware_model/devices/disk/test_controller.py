@@ -115,3 +115,105 @@ def test_a_backing_file_gives_the_sectors_and_stays_as_it_is(tmp_path):
     content.write(0, b"c" * 512)
     assert (content.sectors, content.read(0)[:1], content.read(1)[:1]) == (2, b"c", b"b")
     assert file.read_bytes()[:1] == b"a"
+
+
+@pytest.fixture
+def pinned(bench):
+    """A disk whose messages are off: it interrupts by its pin."""
+    bench.configure(SLOT, 0x04, 0x007)
+    bench.outb = lambda port, value: bench.platform.bus.write_port(port, 1, value)
+    bench.inb = lambda port: bench.platform.bus.read_port(port, 1)
+    bench.requests = lambda: bench.platform.interrupts.slave.irr >> 3 & 1
+    return bench
+
+
+def test_firmware_has_routed_the_interrupt_pin_and_enabled_the_channel(bench):
+    assert bench.configure(SLOT, 0x3C) & 0xFFFF == 0x010B
+    assert bench.configure(SLOT, 0x40) & 0x8000
+    assert bench.configure(SLOT, 0x40, 0xA307) == 0xA307
+
+
+def test_without_messages_the_pin_is_driven_until_the_status_is_read(pinned):
+    command(pinned, READ, 5, 1, [(DATA, 512)])
+    assert not pinned.requests()
+    pinned.pass_time()
+    assert pinned.requests()
+    assert pinned.inb(0xC012) == 0x50
+    assert pinned.requests()  # the alternate status acknowledges nothing
+    assert pinned.inb(0xC007) == 0x50
+    assert not pinned.requests()
+    assert pinned.memory.messages == []
+    assert pinned.count("io.interrupt") == 1
+
+
+def test_the_pin_stays_low_with_messages_without_permission_and_for_a_silent_drive(pinned):
+    command(pinned, READ, 5, 1, [(DATA, 512)])
+    pinned.pass_time()
+    pinned.outb(0xC012, 2)
+    assert not pinned.requests()
+    pinned.outb(0xC012, 0)
+    assert pinned.requests()
+    pinned.configure(SLOT, 0x04, 0x407)
+    assert not pinned.requests()
+    pinned.configure(SLOT, 0x04, 0x007)
+    assert pinned.requests()
+    pinned.enable(SLOT, 0x22)
+    assert not pinned.requests()
+
+
+def test_the_next_command_withdraws_the_request(pinned):
+    command(pinned, READ, 5, 1, [(DATA, 512)])
+    pinned.pass_time()
+    pinned.outb(0xC007, 0xE7)
+    assert not pinned.requests()
+    pinned.pass_time()
+    assert pinned.requests()
+
+
+def test_a_reset_leaves_the_signature_of_a_drive_that_is_well(disk):
+    disk.outb(0xC002, 9)
+    disk.outb(0xC012, 4)
+    disk.outb(0xC012, 0)
+    assert [disk.inb(0xC001 + n) for n in range(5)] == [1, 1, 1, 0, 0]
+
+
+def test_there_is_no_second_drive(disk):
+    disk.outb(0xC006, 0xB0)
+    assert (disk.inb(0xC007), disk.inb(0xC012)) == (0, 0)
+    disk.outb(0xC007, IDENTIFY)
+    assert disk.platform.next_event() is None
+    disk.outb(0xC006, 0xA0)
+    assert disk.inb(0xC007) == 0x50
+
+
+@pytest.mark.parametrize(
+    ("code", "features", "status"),
+    [(0xE7, 0, 0x50), (0xE0, 0, 0x50), (0xEF, 0x03, 0x50), (0xEF, 0x82, 0x50), (0xEF, 0x77, 0x51)],
+)
+def test_commands_without_data_end_with_their_status(disk, code, features, status):
+    disk.outb(0xC001, features)
+    disk.outb(0xC007, code)
+    disk.pass_time()
+    assert disk.inb(0xC007) == status
+    assert disk.inb(0xC001) == (4 if status & 1 else 0)
+
+
+def test_identify_says_what_the_drive_can_do(disk):
+    disk.outb(0xC007, IDENTIFY)
+    disk.pass_time()
+    data = [disk.platform.bus.read_port(0xC000, 2) for _ in range(256)]
+    assert data[0] >> 15 == 0  # ATA
+    assert data[49] & 0x300 == 0x300  # LBA and DMA
+    assert data[83] >> 14 == data[84] >> 14 == data[87] >> 14 == 1  # these words are valid
+    assert data[53] & 4
+    assert data[88] & 7 == 7  # Ultra DMA, which ata_piix wants
+
+
+def test_a_driven_pin_is_part_of_what_is_saved(pinned):
+    command(pinned, READ, 5, 1, [(DATA, 512)])
+    pinned.pass_time()
+    saved = pinned.devices.disk.save()
+    pinned.inb(0xC007)
+    pinned.devices.disk.restore(saved)
+    assert pinned.inb(0xC007) == 0x50
+    assert pinned.devices.disk.save()["drive"] != saved["drive"]

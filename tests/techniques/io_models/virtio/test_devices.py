@@ -50,7 +50,10 @@ def test_the_transport_says_what_it_has(card):
 def enable_messages(guest):
     """MSI-X on, with entry 0 (still masked) to vector 0x40; the table is at 0xFE100000 + slot pages."""
     bus, table = guest.platform.bus, 0xFE100000 + 0x1000 * network.SLOT
-    bus.write_port(0xCF8, 4, 1 << 31 | network.SLOT << 11 | 0x40)
+    function = 1 << 31 | network.SLOT << 11
+    bus.write_port(0xCF8, 4, function | 0x34)
+    capability = bus.read_port(0xCFC, 1)
+    bus.write_port(0xCF8, 4, function | capability)
     bus.write_port(0xCFC, 4, 0x8000 << 16)
     bus.write(table, 4, 0xFEE00000)
     bus.write(table + 8, 4, 0x40)
