@@ -74,8 +74,8 @@ COSTS: tuple[Cost, ...] = (
                 "consulting the exception bitmap about an exception that stays in the guest",
             ),
             "vmx.tpr_shadow": (
-                "vmx.tpr_access",
-                "reading or writing the virtual-APIC page for CR8",
+                "vmx.tpr_access vmx.apic_access",
+                "reading or writing the virtual-APIC page for CR8 or an APIC register",
             ),
         },
     ),
@@ -203,8 +203,8 @@ COSTS: tuple[Cost, ...] = (
                 "exception, INT n or INT3 through the guest's IDT",
             ),
             "delivery.interrupt": (
-                "interrupt.delivered",
-                "external interrupt through the guest's IDT",
+                "interrupt.delivered vmx.posted",
+                "external interrupt through the guest's IDT, or a notification taken up in its place",
             ),
         },
     ),

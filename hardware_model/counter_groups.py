@@ -90,6 +90,9 @@ VMX = group_of(
         "injection.software": "software interrupts and software exceptions injected by VM entry",
         "vmx.exception_kept": "exceptions in non-root mode that the exception bitmap left to the guest",
         "vmx.tpr_access": "accesses to CR8 in non-root mode that the TPR shadow served",
+        "vmx.apic_access": "accesses to local-APIC registers that the virtual-APIC page served without an exit",
+        "vmx.posted": "notifications of posted interrupts that the processor took up without an exit",
+        "vmx.virtual_interrupt": "interrupts that virtual-interrupt delivery handed to the guest without an exit",
     },
 )
 

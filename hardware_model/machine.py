@@ -13,6 +13,7 @@ import numpy as np
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.cpu.processor import Processor
+from hardware_model.cpu.virtual_apic import VirtualApic, virtual_apic_events
 from hardware_model.devices.dma_counting import CountedPath
 from hardware_model.executor import self_test
 from hardware_model.executor import words as W
@@ -75,16 +76,15 @@ class Machine:
         self.place_remapping_unit(self.platform)
         self.dma = CountedPath(self.remapping, self.counters)
         self.processor = Processor(self.engine, self.platform.bus)
+        self.virtual_apic: VirtualApic | None = None  # of the guest in VMX non-root operation
         self.profile = Profile(self.engine)
         self.on_marker: Callable[[int], None] = lambda immediate: None
         self._budget = self._pause = NO_DEADLINE
         self._end: End | None = None
-        self.on_exit: Callable[[], int] | None = (
-            None  # VM exits and traps, set by the VMM in charge
-        )
+        self.on_exit: Callable[[], int] | None = None  # VM exits and traps of the VMM in charge
         self._handlers: dict[int, Callable[[], int]] = {
             Event.TICK: self._tick,
-            Event.ACKNOWLEDGE: self._acknowledge,
+            Event.ACKNOWLEDGE: self.acknowledge,
             Event.INSTRUCTION: self.processor.execute,
             Event.HALT: self._halt,
             Event.PORT: self.processor.port_access,
@@ -93,6 +93,7 @@ class Machine:
             Event.TRAP: self._to_vmm,
             Event.MARKER: self._marker,
             Event.FETCH_AHEAD: self.processor.fetch_ahead,
+            **virtual_apic_events(lambda: self.virtual_apic),
         }
         self.peripherals = attach_peripherals(self.platform, self.dma, self.counters)
 
@@ -160,9 +161,7 @@ class Machine:
         self.engine.stop(Stop.REQUESTED)
 
     def invalidate_page(self, linear: int) -> None:
-        """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag
-        go, global ones too.
-        """
+        """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag go, global too."""
         self.processor.load_mmu_registers()
         invalidation.invlpg(self.mmu, self.counters, np.uint64(linear))
         self.engine.flush_tlb()
@@ -257,7 +256,8 @@ class Machine:
         if apic.task_priority >> 4 != class_:
             apic.task_priority = class_ << 4
 
-    def _acknowledge(self) -> int:
+    def acknowledge(self) -> int:
+        """Take the interrupt controller's best request: its vector, or NO_INTERRUPT."""
         apic = self.platform.apic
         self._pull_task_priority()
         vector = apic.acknowledge()
@@ -273,8 +273,12 @@ class Machine:
 
     def _halt(self) -> int:
         if not self.registers.interrupts_enabled or not self.idle():
-            self.end(End.HALTED)
+            self.halted()
         return 0
+
+    def halted(self) -> None:
+        """End the run: the guest sleeps, and nothing will wake it."""
+        self.end(End.HALTED)
 
     def idle(self) -> bool:
         """Skip to the next platform event that interrupts; False when nothing is due (or the budget ends the run)."""

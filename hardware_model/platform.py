@@ -21,6 +21,9 @@ UNITS_PER_SECOND = 1_000_000_000
 """Virtual time: one unit, a retired instruction, counts as one nanosecond for every clock of the platform."""
 
 
+NewApic = Callable[[Callable[[], int], Callable[[], None], Callable[[], None]], LocalApic]
+
+
 @dataclass(slots=True)
 class Platform:
     """The devices of one PC, physical or shown by a VMM: `bus` routes to them.
@@ -87,10 +90,11 @@ def new_platform(
     on_change: Callable[[], None],
     on_expiry: Callable[[], None],
     ends: Ends,
+    new_apic: NewApic = LocalApic,
 ) -> Platform:
     """The chips of a PC at their places; `now`, `on_change` and `on_expiry` as in LocalApic."""
     bus = Bus()
-    apic = LocalApic(now, on_change, on_expiry)
+    apic = new_apic(now, on_change, on_expiry)
     interrupts = apic.external = InterruptControllers(on_change)
     com1 = Uart(lambda level: interrupts.line(uart.IRQ, level))
     timer = I8254(now, UNITS_PER_SECOND, lambda: _pulse(interrupts, _TIMER_IRQ), on_change)

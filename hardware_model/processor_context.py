@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hardware_model.cpu.virtual_apic import VirtualApic
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
 from hardware_model.machine import Machine
@@ -44,6 +45,7 @@ class ProcessorContext:
     on_marker: Callable[[int], None]
     merge_control: Callable[[int, int], int]
     shown_control: Callable[[int, int], int]
+    virtual_apic: VirtualApic | None
 
 
 def save(machine: Machine) -> ProcessorContext:
@@ -65,6 +67,7 @@ def save(machine: Machine) -> ProcessorContext:
         on_marker=machine.on_marker,
         merge_control=processor.merge_control,
         shown_control=processor.shown_control,
+        virtual_apic=machine.virtual_apic,
     )
 
 
@@ -82,6 +85,7 @@ def load(machine: Machine, context: ProcessorContext) -> None:
     machine.partition = context.partition
     machine.platform, machine.peripherals = context.platform, context.peripherals
     machine.on_exit, machine.on_marker = context.on_exit, context.on_marker
+    machine.virtual_apic = context.virtual_apic
     processor.use_bus(context.platform.bus)
     if context.breakpoints & _ENABLED:
         machine.engine.set_dr(_DR7, context.breakpoints)
@@ -114,6 +118,7 @@ def fresh(machine: Machine, power_on: ProcessorContext, partition: Partition) ->
         on_marker=lambda immediate: None,
         merge_control=lambda number, value: value,
         shown_control=lambda number, value: value,
+        virtual_apic=None,
     )
 
 

@@ -30,6 +30,7 @@ EXCLUDED: dict[str, str] = {
     "syscall": "the same event as insn.syscall",
     "timer.expired": "priced as the interrupt that follows",
     "code.invalidated": "bookkeeping of the engine, not of the modelled processor",
+    "vmx.virtual_interrupt": "a part of interrupt.delivered",
     "io.doorbell": "priced as the access or hypercall that rings it",
     "io.interrupt": "priced as its delivery or as the exit that it causes",
     "io.interrupt.coalesced": "costs nothing: that is its point",

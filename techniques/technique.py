@@ -124,6 +124,10 @@ class Technique(ABC):
         """Let the machine's interrupts, and its local APIC, be the guest's."""
         raise NotImplementedError(f"{self.name} cannot give its guest the machine's interrupts")
 
+    def post_interrupts(self) -> int:
+        """Have the processor deliver what is posted to the guest; the machine address of its descriptor."""
+        raise NotImplementedError(f"{self.name} cannot have interrupts posted")
+
     @property
     @abstractmethod
     def platform(self) -> Platform:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hardware_model import counters as counter_table
+from hardware_model.devices.local_apic import LocalApic
 from hardware_model.machine import End, Machine
-from hardware_model.platform import Ends, Platform, new_platform
+from hardware_model.platform import Ends, NewApic, Platform, new_platform
 
 HOST_TIMER_VECTOR = 0xEF
 _PORT, _MMIO = counter_table.index("device.port"), counter_table.index("device.mmio")
@@ -20,7 +21,7 @@ _TIMER_EXPIRED = counter_table.index("timer.expired")
 class VirtualPlatform:
     """Virtual local APIC, UART and debug exit of one guest, and the host timer that drives them."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, new_apic: NewApic = LocalApic) -> None:
         self._machine = machine
         self._counters = machine.counters
         self.devices: Platform = new_platform(
@@ -32,6 +33,7 @@ class VirtualPlatform:
                 lambda: machine.end(End.RESET),
                 lambda: machine.end(End.POWERED_OFF),
             ),
+            new_apic,
         )
         self.apic = self.devices.apic
         self._stale = True
@@ -66,12 +68,13 @@ class VirtualPlatform:
         self._counters[_MMIO] += 1
         self.devices.bus.write(address, size, value)
 
-    def host_interrupt(self) -> None:
-        """Take the physical interrupt at the machine's APIC: a device's is passed on, the timer's brings the virtual
-        devices up to date.
+    def host_interrupt(self, vector: int | None = None) -> None:
+        """Take the physical interrupt at the machine's APIC, unless an exit has acknowledged `vector` already: a
+        device's is passed on, the timer's brings the virtual devices up to date.
         """
         physical = self._machine.platform.apic
-        vector = physical.acknowledge()
+        if vector is None:
+            vector = physical.acknowledge()
         if vector is not None:
             physical.end_of_interrupt()
         action = self.host_vectors.get(vector or 0)

@@ -43,6 +43,7 @@ EXTINT_CLASS = 16
 """Priority class of what comes through LINT0 as ExtINT: no task priority holds it back."""
 SVR_ENABLED = 1 << 8
 ICR_SELF, ICR_ALL = 1, 2
+_SEND_PENDING = 1 << 12
 SPURIOUS_VECTOR = 0xFF
 _STORED = (LDR, DFR, ICR_HIGH, LVT_LINT0, LVT_LINT1, LVT_ERROR)
 
@@ -84,6 +85,7 @@ class LocalApic:
         self._start = 0
         self._divide = 0
         self._armed = False
+        self._command = 0
         self._other = dict.fromkeys(_STORED, 0) | {
             DFR: 0xFFFFFFFF,
             LVT_LINT0: LVT_MASKED,
@@ -219,6 +221,7 @@ class LocalApic:
         to_self = shorthand in (ICR_SELF, ICR_ALL) or (
             shorthand == 0 and self._other[ICR_HIGH] >> 24 == 0
         )
+        self._command = value & ~_SEND_PENDING
         if mode == 0 and to_self:
             self.request(value & 0xFF)
 
@@ -253,6 +256,7 @@ _READERS: dict[int, Callable[[LocalApic], int]] = {
     TPR: lambda apic: apic.task_priority,
     PPR: LocalApic._processor_priority,
     SVR: lambda apic: apic._spurious,
+    ICR_LOW: lambda apic: apic._command,
     LVT_TIMER: lambda apic: apic._timer,
     INITIAL_COUNT: lambda apic: apic._initial,
     CURRENT_COUNT: LocalApic._current_count,

@@ -201,8 +201,8 @@ class Engine:
         return stop
 
     def _request_window(self) -> None:
-        """Stopping withdrew the request of an interrupt-window exit."""
-        if self.words[W.WINDOW]:
+        """Stopping withdrew the request of an interrupt-window exit, or of a virtual interrupt."""
+        if self.words[W.WINDOW] or self.words[W.VIRTUAL_INTERRUPT]:
             request = ctypes.c_uint32.from_address(self.cpu + L.CPU_INTERRUPT_REQUEST)
             request.value |= L.INTERRUPT_VIRQ
 

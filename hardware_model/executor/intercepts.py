@@ -29,6 +29,7 @@ from hardware_model.executor.intrinsics import (
 from hardware_model.executor.operands import code_byte, last_opcode, load_code
 from hardware_model.executor.profile import request_interrupt, stop_engine
 from hardware_model.executor.state import U, set_word, word
+from hardware_model.executor.vmx_apic import halted_again
 from hardware_model.executor.vmx_exit import INFO, NO_EXIT, set_field, vm_exit
 from hardware_model.executor.vmx_exits import breakpoint_in_vmx, intercepted_in_vmx
 from hardware_model.native import callback, inner
@@ -175,7 +176,7 @@ def resume(w):
         stop_engine(w)
         return
     request = word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST)
-    if word(w, W.WINDOW) != U(0):
+    if word(w, W.WINDOW) != U(0) or word(w, W.VIRTUAL_INTERRUPT) != U(0):
         store32(request, load32(request) | U(L.INTERRUPT_VIRQ))
     else:
         store32(request, load32(request) & ~U(L.INTERRUPT_VIRQ))
@@ -196,8 +197,9 @@ def handle(w, number):
         software_interrupt(w, number)
     else:
         dispatch(w, number - U(0x100))
-    if word(w, W.VMX_REASON) < NO_EXIT:
+    while word(w, W.VMX_REASON) < NO_EXIT:
         vm_exit(w, word(w, W.VMX_REASON))
+        set_word(w, W.VMX_REASON, halted_again(w))
     resume(w)
 
 

@@ -113,7 +113,7 @@ def exit_from_access(w, mmu, code, va, kind, ra):
     set_word(
         w,
         W.EVENT_PHYSICAL,
-        mmu[M.OUT_PA] if code == U(W.Intercept.DEVICE_ACCESS) else mmu[M.OUT_GPA],
+        mmu[M.OUT_GPA] if code < U(W.Intercept.DEVICE_ACCESS) else mmu[M.OUT_PA],
     )
     set_word(w, W.EVENT_QUALIFICATION, mmu[M.OUT_QUALIFICATION])
     set_word(w, W.EVENT_WRITE, U(kind))
@@ -169,6 +169,10 @@ def miss(cpu, va, kind, index, probe, ra):
     )
     flush_evicted(w, mmu)
     if status == Status.OK:
+        if word(w, W.APIC_ACCESS_PAGE) == (mmu[M.OUT_PA] & PAGE) | U(1):
+            if not probe:
+                exit_from_access(w, mmu, U(W.Intercept.APIC_ACCESS), va, kind, ra)
+            return False
         if mmu[M.OUT_PA] < word(w, W.RAM_BYTES):
             install(w, mmu, va, kind, index)
             return True

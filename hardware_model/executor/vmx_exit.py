@@ -38,6 +38,7 @@ _ENTRY_LENGTH = WORD_INDEX[Field.ENTRY_INSTRUCTION_LENGTH]
 _SECONDARY_ACTIVE = U(Primary.ACTIVATE_SECONDARY_CONTROLS)
 _WINDOW = U(Primary.INTERRUPT_WINDOW_EXITING)
 _VPID = U(Secondary.ENABLE_VPID)
+_VIRTUAL_INTERRUPTS = U(Secondary.VIRTUAL_INTERRUPT_DELIVERY)
 NO_EXIT, COMPLETED = U(1 << 16), U(1 << 17)  # answers beside basic exit reasons
 EPT_VIOLATION, EPT_MISCONFIGURATION = U(Reason.EPT_VIOLATION), U(Reason.EPT_MISCONFIGURATION)
 _EXITS, _ENTRIES = counters.index("exits"), counters.index("entries")
@@ -128,9 +129,11 @@ def exit_by_event(w, info, error, qualification):
 
 @inner
 def vm_entry(w):
-    """Take from the VMCS what changes at every entry: the event to inject and interrupt-window exiting."""
+    """Take from the VMCS what changes at every entry: the event to inject, interrupt-window exiting, RVI."""
     count(w, _ENTRIES, 1)
     set_word(w, W.WINDOW, U(1) if primary(w, _WINDOW) else U(0))
+    if secondary(w, _VIRTUAL_INTERRUPTS):
+        call_event(word(w, W.F_EVENT), U(W.Event.EVALUATE))
     info = field(w, _ENTRY_INFO)
     if (info & D.VALID) == U(0):
         return

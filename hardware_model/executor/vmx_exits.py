@@ -8,21 +8,23 @@ from hardware_model import counters
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import call_event, load32, load64
+from hardware_model.executor.intrinsics import load32, load64
 from hardware_model.executor.operands import memory_address
-from hardware_model.executor.profile import request_interrupt
 from hardware_model.executor.state import U, count, set_word, word
+from hardware_model.executor.vmx_apic import (
+    apic_access,
+    halt,
+    physical_interrupt,
+    virtual_interrupt,
+)
 from hardware_model.executor.vmx_exit import (
     COMPLETED,
-    INFO,
     NO_EXIT,
-    PIN_BASED,
     exit_by_event,
     field,
     primary,
     qualified,
     secondary,
-    set_field,
 )
 from hardware_model.executor.vmx_instructions import vmx_instruction
 from hardware_model.executor.vmx_registers import (
@@ -34,7 +36,7 @@ from hardware_model.executor.vmx_registers import (
 )
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
-from hardware_model.vmx.controls import Exit, PinBased, Primary, Secondary
+from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.layout import WORD_INDEX
@@ -43,9 +45,6 @@ I = W.Intercept
 _BITMAP = WORD_INDEX[Field.EXCEPTION_BITMAP]
 _PFEC_MASK = WORD_INDEX[Field.PAGE_FAULT_ERROR_CODE_MASK]
 _PFEC_MATCH = WORD_INDEX[Field.PAGE_FAULT_ERROR_CODE_MATCH]
-EXIT_CONTROLS = WORD_INDEX[Field.EXIT_CONTROLS]
-_EXTERNAL = U(PinBased.EXTERNAL_INTERRUPT_EXITING)
-_ACKNOWLEDGE = U(Exit.ACKNOWLEDGE_INTERRUPT)
 _HLT, _INVLPG = U(Primary.HLT_EXITING), U(Primary.INVLPG_EXITING)
 _RDPMC, _RDTSC = U(Primary.RDPMC_EXITING), U(Primary.RDTSC_EXITING)
 _PAUSE, _MOV_DR = U(Primary.PAUSE_EXITING), U(Primary.MOV_DR_EXITING)
@@ -106,17 +105,6 @@ def breakpoint_in_vmx(w, vector):
 
 
 @inner
-def physical_interrupt(w):
-    if (field(w, PIN_BASED) & _EXTERNAL) != U(0):
-        if (field(w, EXIT_CONTROLS) & _ACKNOWLEDGE) != U(0):
-            vector = call_event(word(w, W.F_EVENT), U(W.Event.ACKNOWLEDGE))
-            set_field(w, INFO, D.VALID | vector)
-        return qualified(w, U(R.EXTERNAL_INTERRUPT), U(0))
-    request_interrupt(w)
-    return COMPLETED
-
-
-@inner
 def _if_primary(w, control, reason, qualification):
     if primary(w, control):
         return qualified(w, U(reason), qualification)
@@ -156,7 +144,11 @@ def intercepted_in_vmx(w, code):
     if code == U(I.PORT_ACCESS):
         return port_access(w)
     if code == U(I.VINTR):
+        if word(w, W.WINDOW) == U(0):
+            return virtual_interrupt(w)
         return qualified(w, U(R.INTERRUPT_WINDOW), U(0))
+    if code == U(I.APIC_ACCESS):
+        return apic_access(w)
     return instruction(w, code)
 
 
@@ -168,7 +160,7 @@ def instruction(w, code):
     if code == U(I.INVD):
         return qualified(w, U(R.INVD), U(0))
     if code == U(I.HLT):
-        return _if_primary(w, _HLT, R.HLT, U(0))
+        return qualified(w, U(R.HLT), U(0)) if primary(w, _HLT) else halt(w)
     if code == U(I.INVLPG):
         return _if_primary(w, _INVLPG, R.INVLPG, memory_address(w, 2))
     if code == U(I.RDPMC):

@@ -8,7 +8,7 @@ from hardware_model import counters
 from hardware_model.executor import bare
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import load64, store8
+from hardware_model.executor.intrinsics import call_event, load64, store8
 from hardware_model.executor.memory_access import ram_words
 from hardware_model.executor.operands import (
     code_byte,
@@ -18,10 +18,17 @@ from hardware_model.executor.operands import (
 )
 from hardware_model.executor.ports_and_syscall import readable, supervisor_byte
 from hardware_model.executor.state import U, count, set_word, word
-from hardware_model.executor.vmx_exit import COMPLETED, NO_EXIT, field, primary, qualified
+from hardware_model.executor.vmx_exit import (
+    COMPLETED,
+    NO_EXIT,
+    field,
+    primary,
+    qualified,
+    secondary,
+)
 from hardware_model.native import inner
 from hardware_model.vmx import bitmaps
-from hardware_model.vmx.controls import Primary
+from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.layout import WORD_INDEX
 
@@ -35,6 +42,7 @@ _VIRTUAL_APIC, _THRESHOLD = WORD_INDEX[Field.VIRTUAL_APIC_ADDRESS], WORD_INDEX[F
 _CR3_LOAD, _CR3_STORE = U(Primary.CR3_LOAD_EXITING), U(Primary.CR3_STORE_EXITING)
 _CR8_LOAD, _CR8_STORE = U(Primary.CR8_LOAD_EXITING), U(Primary.CR8_STORE_EXITING)
 _TPR_SHADOW = U(Primary.USE_TPR_SHADOW)
+_VIRTUAL_INTERRUPTS = U(Secondary.VIRTUAL_INTERRUPT_DELIVERY)
 _MSR_BITMAPS_USED, _IO_BITMAPS_USED = U(Primary.USE_MSR_BITMAPS), U(Primary.USE_IO_BITMAPS)
 _IO_ALWAYS = U(Primary.UNCONDITIONAL_IO_EXITING)
 _TPR_ACCESS = counters.index("vmx.tpr_access")
@@ -112,6 +120,9 @@ def _cr8_write(w, value, gpr):
     count(w, _TPR_ACCESS, 1)
     store8(word(w, W.RAM) + field(w, _VIRTUAL_APIC) + U(0x80), value << U(4))
     bare.complete(w)
+    if secondary(w, _VIRTUAL_INTERRUPTS):
+        call_event(word(w, W.F_EVENT), U(W.Event.TASK_PRIORITY))
+        return COMPLETED
     if value < (field(w, _THRESHOLD) & U(15)):
         return qualified(w, TPR_BELOW_THRESHOLD, U(0))
     return COMPLETED

@@ -93,6 +93,12 @@ WORDS = 512
     OWN_INTERRUPTS,  # 1: external interrupts go through the guest's own IDT
 ) = range(80, 101)
 
+# APIC virtualization (SDM vol. 3C chapter 29).
+(
+    APIC_ACCESS_PAGE,  # physical address of the APIC-access page | 1; 0: there is none
+    VIRTUAL_INTERRUPT,  # 1: a pending virtual interrupt is recognized
+) = range(125, 127)
+
 # Arguments of the last event handed to Python.
 (
     EVENT_CODE,
@@ -158,6 +164,12 @@ class Event(IntEnum):
     FETCH_AHEAD = (
         10  # code from RIP on runs into the page of EVENT_LINEAR: where must its block end?
     )
+    APIC_ACCESS = 11  # access to the APIC-access page at EVENT_PHYSICAL: answer as in virtual_apic
+    TASK_PRIORITY = 12  # MOV to CR8 changed VTPR under virtual-interrupt delivery
+    NOTIFIED = 13  # the notification vector of posted interrupts was acknowledged
+    EVALUATE = 14  # VM entry: recognize a pending virtual interrupt
+    VIRTUAL_INTERRUPT = 15  # the guest takes the virtual interrupt that was recognized: its vector
+    VIRTUAL_HALT = 16  # HLT in non-root operation: until what? answer as in virtual_apic
 
 
 class Intercept(IntEnum):
@@ -218,3 +230,4 @@ class Intercept(IntEnum):
     PORT_ACCESS = 0x303
     SYSCALL = 0x304
     PHYSICAL_INTERRUPT = 0x305
+    APIC_ACCESS = 0x306

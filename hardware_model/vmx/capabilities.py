@@ -88,6 +88,7 @@ _PIN_BASED: Final = {
     FeatureLevel.FIRST_GENERATION: PinBased.EXTERNAL_INTERRUPT_EXITING | PinBased.NMI_EXITING,
     FeatureLevel.EPT: PinBased.VIRTUAL_NMIS,
     FeatureLevel.EPT_VPID: PinBased.PREEMPTION_TIMER,
+    FeatureLevel.VIRTUAL_APIC: PinBased.POSTED_INTERRUPTS,
 }
 _PRIMARY: Final = {
     FeatureLevel.FIRST_GENERATION: (
@@ -123,6 +124,9 @@ _SECONDARY: Final = {
         | Secondary.WBINVD_EXITING
     ),
     FeatureLevel.EPT_VPID: Secondary.ENABLE_VPID | Secondary.UNRESTRICTED_GUEST,
+    FeatureLevel.VIRTUAL_APIC: (
+        Secondary.APIC_REGISTER_VIRTUALIZATION | Secondary.VIRTUAL_INTERRUPT_DELIVERY
+    ),
 }
 _EXIT: Final = {
     FeatureLevel.FIRST_GENERATION: Exit.HOST_ADDRESS_SPACE_SIZE | Exit.ACKNOWLEDGE_INTERRUPT,

@@ -23,10 +23,14 @@ class FeatureLevel(IntEnum):
     )
     EPT = 1, "secondary controls, EPT, APIC-access page, true control capabilities"
     EPT_VPID = 2, "VPID, unrestricted guest, preemption timer: as Westmere has them"
+    VIRTUAL_APIC = (
+        3,
+        "APIC-register virtualization, virtual-interrupt delivery, posted interrupts: as Ivy Bridge-EP has them",
+    )
 
     @property
     def label(self) -> str:
-        """The name a user writes: `first-generation`, `ept` or `ept-vpid`."""
+        """The name a user writes: `first-generation`, `ept`, `ept-vpid` or `virtual-apic`."""
         return self.name.lower().replace("_", "-")
 
 

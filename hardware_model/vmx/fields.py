@@ -10,6 +10,7 @@ from hardware_model.vmx.field_encoding import FieldType, FieldWidth, type_of, wi
 _FIRST = FeatureLevel.FIRST_GENERATION
 _EPT = FeatureLevel.EPT
 _VPID = FeatureLevel.EPT_VPID
+_APIC = FeatureLevel.VIRTUAL_APIC
 
 
 class Field(IntEnum):
@@ -38,6 +39,7 @@ class Field(IntEnum):
 
     # 16-bit control fields
     VPID = 0x0000, "virtual-processor identifier", _VPID
+    POSTED_INTERRUPT_VECTOR = 0x0002, "vector that notifies of posted interrupts", _APIC
 
     # 16-bit guest-state fields
     GUEST_ES_SELECTOR = 0x0800, "guest ES selector"
@@ -48,6 +50,7 @@ class Field(IntEnum):
     GUEST_GS_SELECTOR = 0x080A, "guest GS selector"
     GUEST_LDTR_SELECTOR = 0x080C, "guest LDTR selector"
     GUEST_TR_SELECTOR = 0x080E, "guest TR selector"
+    GUEST_INTERRUPT_STATUS = 0x0810, "RVI in bits 7:0, SVI in bits 15:8", _APIC
 
     # 16-bit host-state fields
     HOST_ES_SELECTOR = 0x0C00, "host ES selector"
@@ -69,7 +72,16 @@ class Field(IntEnum):
     TSC_OFFSET = 0x2010, "added to the time-stamp counter that the guest reads"
     VIRTUAL_APIC_ADDRESS = 0x2012, "physical address of the virtual-APIC page"
     APIC_ACCESS_ADDRESS = 0x2014, "physical address of the APIC-access page", _EPT
+    POSTED_INTERRUPT_DESCRIPTOR = (
+        0x2016,
+        "physical address of the posted-interrupt descriptor",
+        _APIC,
+    )
     EPT_POINTER = 0x201A, "EPT memory type, walk length and PML4 address", _EPT
+    EOI_EXIT_BITMAP0 = 0x201C, "vectors 00-3F whose end of interrupt exits", _APIC
+    EOI_EXIT_BITMAP1 = 0x201E, "vectors 40-7F whose end of interrupt exits", _APIC
+    EOI_EXIT_BITMAP2 = 0x2020, "vectors 80-BF whose end of interrupt exits", _APIC
+    EOI_EXIT_BITMAP3 = 0x2022, "vectors C0-FF whose end of interrupt exits", _APIC
 
     # 64-bit read-only data field
     GUEST_PHYSICAL_ADDRESS = 0x2400, "guest-physical address of an EPT exit", _EPT

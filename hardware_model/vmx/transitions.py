@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hardware_model import counters as counter_table
+from hardware_model.cpu.virtual_apic import VirtualApic
 from hardware_model.executor import words as W
 from hardware_model.executor.words import Intercept, Mode
 from hardware_model.machine import End, Machine
@@ -36,6 +37,7 @@ _CONTROLS = frozenset(
         Field.PRIMARY_CONTROLS,
         Field.SECONDARY_CONTROLS,
         Field.EPT_POINTER,
+        Field.APIC_ACCESS_ADDRESS,
         Field.VPID,
         Field.TSC_OFFSET,
         Field.CR0_GUEST_HOST_MASK,
@@ -43,7 +45,9 @@ _CONTROLS = frozenset(
     }
 )
 # Guest state that VMMs change at most exits and that no rule can refuse in the way they change it.
-_UNCHECKED = frozenset({Field.GUEST_RIP, Field.GUEST_RSP, Field.GUEST_CR3})
+_UNCHECKED = frozenset(
+    {Field.GUEST_RIP, Field.GUEST_RSP, Field.GUEST_CR3, Field.GUEST_INTERRUPT_STATUS}
+)
 # Guest state on which the rules about an injected event depend.
 _FOR_INJECTION = (Field.GUEST_RFLAGS, Field.GUEST_INTERRUPTIBILITY_STATE, Field.GUEST_CR0)
 _WINDOW = int(Primary.INTERRUPT_WINDOW_EXITING)
@@ -116,6 +120,9 @@ class Vmx:
         self.vmcs.launch_state = LaunchState.LAUNCHED
         self._live = True
         self._counters[_ENTRIES] += 1
+        self.machine.virtual_apic = VirtualApic(self.machine, self.vmcs)
+        if self._delivers_virtual_interrupts:
+            self.machine.virtual_apic.prioritize()
         self.machine.processor.merge_control = self._merge_control
         self.machine.processor.shown_control = self._shown_control
 
@@ -126,6 +133,10 @@ class Vmx:
             return 0
 
         self.machine.on_exit = on_exit
+
+    @property
+    def _delivers_virtual_interrupts(self) -> bool:
+        return bool(self.vmcs.load(Field.SECONDARY_CONTROLS) & Secondary.VIRTUAL_INTERRUPT_DELIVERY)
 
     def run(self, budget: int | None = None, pause: int | None = None) -> End:
         """Run the launched guest until the handler or the machine ends the run, see `Machine.run`."""
@@ -170,6 +181,11 @@ class Vmx:
         )
         pins = load(Field.PIN_BASED_CONTROLS)
         self._words[W.OWN_INTERRUPTS] = not pins & PinBased.EXTERNAL_INTERRUPT_EXITING
+        accesses = secondary & Secondary.VIRTUALIZE_APIC_ACCESSES
+        page = load(Field.APIC_ACCESS_ADDRESS) | 1 if accesses else 0
+        if self._words[W.APIC_ACCESS_PAGE] != page:
+            self._words[W.APIC_ACCESS_PAGE] = page
+            self._engine.flush_tlb()
         self._set_intercepts(primary, secondary)
         self._changed = False
 

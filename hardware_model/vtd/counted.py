@@ -41,6 +41,8 @@ REMAPPING: dict[str, str] = {
     "vtd.queue.wait": "of these, wait descriptors",
     "vtd.interrupt.remapped": "interrupt requests delivered as their remapping entry says",
     "vtd.interrupt.posted": "interrupt requests noted in a posted-interrupt descriptor",
+    "vtd.interrupt.posted.coalesced": "of these, requests whose vector was noted there already",
+    "vtd.interrupt.posted.unnotified": "of these, requests of which no processor was notified, as ON or SN was set",
     "vtd.interrupt.compatibility": "compatibility-format interrupt requests let pass while remapping was on",
     "vtd.event": "messages of the remapping unit itself: fault and completion events",
     "vtd.blocked": "DMA and interrupt requests that the remapping unit blocked",
@@ -74,6 +76,7 @@ _FREE: dict[str, str] = {
     "vtd.interrupt_cache.hit vtd.interrupt_cache.miss": _DEVICE_WAITS,
     "vtd.interrupt.remapped vtd.interrupt.compatibility": "priced as the interrupt that follows",
     "vtd.interrupt.posted vtd.event": "priced as the interrupt that follows",
+    "vtd.interrupt.posted.coalesced vtd.interrupt.posted.unnotified": "cost nothing: that is their point",
     "vtd.queue.descriptor vtd.iotlb.dropped": "priced as the wait for the invalidations' end",
     **{
         f"vtd.iotlb.invalidate.{name}": "priced as the wait for the invalidations' end"

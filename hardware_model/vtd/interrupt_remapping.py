@@ -39,6 +39,10 @@ _REMAPPED, _POST = (
     counter_table.index("vtd.interrupt.remapped"),
     counter_table.index("vtd.interrupt.posted"),
 )
+_COALESCED, _UNNOTIFIED = (
+    counter_table.index("vtd.interrupt.posted.coalesced"),
+    counter_table.index("vtd.interrupt.posted.unnotified"),
+)
 _COMPATIBILITY = counter_table.index("vtd.interrupt.compatibility")
 
 
@@ -134,9 +138,11 @@ class InterruptRemapping:
         if low & _POSTED:
             self._counters[_POST] += 1
             descriptor = low >> 32 & 0xFFFFFFC0 | high >> 32 << 32
-            posted_interrupts.post(
+            posting = posted_interrupts.post(
                 self._memory, descriptor, vector, urgent=bool(low & 1 << 14), notify=self._deliver
             )
+            self._counters[_COALESCED] += not posting.new
+            self._counters[_UNNOTIFIED] += not posting.notified
             return
         self._counters[_REMAPPED] += 1
         self._deliver(low >> 40 & 0xFF, vector)

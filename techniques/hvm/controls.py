@@ -23,12 +23,13 @@ def set_controls(
     secondary: Secondary = Secondary(0),  # noqa: B008
     *,
     pin_based: PinBased = PinBased.EXTERNAL_INTERRUPT_EXITING,
+    leave: Exit = Exit(0),  # noqa: B008
 ) -> None:
     """Write the control fields; bits that the processor requires to be 1 are added."""
     capabilities = vmx.capabilities
     if secondary:
         primary |= Primary.ACTIVATE_SECONDARY_CONTROLS
-    exit_controls, entry_controls = Exit.HOST_ADDRESS_SPACE_SIZE, Entry.IA32E_MODE_GUEST
+    exit_controls, entry_controls = leave | Exit.HOST_ADDRESS_SPACE_SIZE, Entry.IA32E_MODE_GUEST
     if capabilities.level >= FeatureLevel.EPT:
         exit_controls |= Exit.SAVE_EFER | Exit.LOAD_EFER
         entry_controls |= Entry.LOAD_EFER

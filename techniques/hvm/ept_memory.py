@@ -10,7 +10,6 @@ import numpy as np
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
-from hardware_model.devices import local_apic
 from hardware_model.machine import Machine
 from hardware_model.mmu import probe
 from hardware_model.mmu.ept import EptEntry, EptTables, MemoryType
@@ -72,7 +71,9 @@ class HvmEpt(Hvm):
 
     @classmethod
     def feature_level(cls, knobs: Mapping[str, Value]) -> FeatureLevel:
-        """EPT, with VPIDs if they are on."""
+        """EPT, with VPIDs if they are on, and what posted interrupts need."""
+        if knobs[INTERRUPTS.name] == "posted":
+            return FeatureLevel.VIRTUAL_APIC
         return FeatureLevel.EPT_VPID if knobs["vpid"] else FeatureLevel.EPT
 
     def set_up_memory(self, state: CpuState) -> tuple[Primary, Secondary]:
@@ -110,11 +111,6 @@ class HvmEpt(Hvm):
         page = gpa & -self._page
         self._tables.map(page, self.memory.base + page, self._page, page_size=self._page)
         self.machine.counters[_FILLED] += 1
-
-    def give_interrupts(self) -> None:
-        """The machine's local APIC becomes the guest's, and nothing of it exits."""
-        self.owns_interrupts, self.tpr_shadow = True, False
-        self.map_device(local_apic.BASE)
 
     def map_device(self, page: int) -> None:
         """An uncached EPT entry leads to the registers."""

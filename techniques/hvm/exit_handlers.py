@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hardware_model import counters as counter_table
+from hardware_model.devices import local_apic
 from hardware_model.machine import End
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
-from hardware_model.vmx.qualifications import CrAccess, CrAccessType, IoInstruction
+from hardware_model.vmx.interruption import INTERRUPTION_VALID
+from hardware_model.vmx.qualifications import ApicAccess, CrAccess, CrAccessType, IoInstruction
 
 if TYPE_CHECKING:
     from techniques.hvm.vmm import Hvm
@@ -27,8 +29,9 @@ def exception(vmm: Hvm) -> None:
 
 
 def external_interrupt(vmm: Hvm) -> None:
-    """The host timer: virtual devices have an event."""
-    vmm.virtual.host_interrupt()
+    """The host timer: virtual devices have an event; or an assigned device's interrupt."""
+    info = vmm.vmx.read(Field.EXIT_INTERRUPTION_INFO) if vmm.interrupt_path.exit else 0
+    vmm.virtual.host_interrupt(info & 0xFF if info & INTERRUPTION_VALID else None)
 
 
 def triple_fault(vmm: Hvm) -> None:
@@ -157,6 +160,18 @@ def ept_violation(vmm: Hvm) -> None:
     vmm.ept_violation(vmm.vmx.read(Field.GUEST_PHYSICAL_ADDRESS))
 
 
+def apic_access(vmm: Hvm) -> None:
+    """A register of the local APIC that the processor does not virtualize."""
+    offset = ApicAccess.decode(vmm.vmx.read(Field.EXIT_QUALIFICATION)).offset
+    vmm.emulator.device_access(local_apic.BASE + offset)
+
+
+def apic_write(vmm: Hvm) -> None:
+    """A store to the virtual-APIC page, done already, that asks something of the VMM."""
+    offset = vmm.vmx.read(Field.EXIT_QUALIFICATION)
+    vmm.virtual.write(local_apic.BASE + offset, 4, vmm.apic_page.register(offset))
+
+
 HANDLERS: dict[int, Callable[[Hvm], None]] = {
     Reason.EXCEPTION_NMI: exception,
     Reason.EXTERNAL_INTERRUPT: external_interrupt,
@@ -181,6 +196,8 @@ HANDLERS: dict[int, Callable[[Hvm], None]] = {
     Reason.RDMSR: read_msr,
     Reason.WRMSR: write_msr,
     Reason.TPR_BELOW_THRESHOLD: tpr_below_threshold,
+    Reason.APIC_ACCESS: apic_access,
+    Reason.APIC_WRITE: apic_write,
     Reason.EPT_VIOLATION: ept_violation,
     Reason.WBINVD: nothing,
 }

@@ -20,7 +20,7 @@ from techniques.hvm.vmm import (
     TPR_SHADOW,
     Hvm,
 )
-from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
+from techniques.io_models.knobs import INTERRUPTS, PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, ShadowPager
 from techniques.shadow.prefetch import PREFETCH
@@ -42,7 +42,7 @@ class HvmShadow(Hvm):
 
     name = "hvm-shadow"
     doc = "the guest kernel runs at CPL 0 in VMX non-root operation on shadow page tables (first-generation VT-x)"
-    knobs = (TPR_SHADOW, POLICY, PREFETCH, *PARAVIRTUAL_KNOBS)
+    knobs = (TPR_SHADOW, POLICY, PREFETCH, *PARAVIRTUAL_KNOBS, INTERRUPTS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
@@ -60,8 +60,9 @@ class HvmShadow(Hvm):
 
     @classmethod
     def feature_level(cls, knobs: Mapping[str, Value]) -> FeatureLevel:
-        """The first generation."""
-        return FeatureLevel.FIRST_GENERATION
+        """The first generation; posted interrupts need a processor of a later one, whose EPT is left off."""
+        posted = knobs[INTERRUPTS.name] == "posted"
+        return FeatureLevel.VIRTUAL_APIC if posted else FeatureLevel.FIRST_GENERATION
 
     def set_up_memory(self, state: CpuState) -> tuple[Primary, Secondary]:
         """Start the pager on the guest's boot tables; the VMM owns all control-register bits that concern paging."""
@@ -73,6 +74,8 @@ class HvmShadow(Hvm):
         write(Field.EXCEPTION_BITMAP, _EXCEPTION_BITMAP)
         write(Field.CR0_GUEST_HOST_MASK, 0xFFFFFFFF)
         write(Field.CR4_GUEST_HOST_MASK, 0xFFFFFFFF)
+        if self.vmx.capabilities.level >= FeatureLevel.EPT:
+            write(Field.GUEST_IA32_EFER, state.efer | _NXE)
         self._show_control_registers()
         return (
             Primary.INVLPG_EXITING | Primary.CR3_LOAD_EXITING | Primary.CR3_STORE_EXITING,

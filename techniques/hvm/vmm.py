@@ -9,10 +9,12 @@ from typing import ClassVar
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.cpu import control_registers
+from hardware_model.cpu.apic_page import ApicPage
 from hardware_model.cpuid import cpuid
+from hardware_model.devices import local_apic
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
-from hardware_model.vmx.controls import PinBased, Primary, Secondary
+from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
@@ -20,16 +22,17 @@ from hardware_model.vmx.interruption import Interruption
 from hardware_model.vmx.transitions import Vmx
 from techniques.emulator import Emulator
 from techniques.guest import BootImage
-from techniques.hvm import controls, exit_handlers
+from techniques.hvm import bitmaps, controls, exit_handlers, virtualized_apic
 from techniques.hvm.injection import Injection
-from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
+from techniques.hvm.interrupt_paths import BY_INJECTION, OWN, POSTED, set_notification
+from techniques.io_models.knobs import INTERRUPTS, PARAVIRTUAL_KNOBS
 from techniques.knobs import Knob, Value
 from techniques.technique import GuestError, GuestRegisters, Technique
 from techniques.virtual_platform import VirtualPlatform
 
 MIB = 1 << 20
 VMCS_PAGE, MSR_BITMAPS, VIRTUAL_APIC, FIRST_FRAME = 0x1000, 0x2000, 0x3000, 0x10000
-IO_BITMAPS = 0x4000
+IO_BITMAPS, POSTED_DESCRIPTOR = 0x4000, 0x6000
 GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT = 13, 6, 14
 EFER, TSC, TSC_AUX = 0xC0000080, 0x10, 0xC0000103
 RDTSCP = b"\x0f\x01\xf9"
@@ -49,21 +52,42 @@ class Hvm(Technique):
     """A guest in VMX non-root operation."""
 
     vmm_bytes = 32 * MIB
-    knobs: ClassVar[tuple[Knob, ...]] = (TPR_SHADOW, *PARAVIRTUAL_KNOBS)
+    knobs: ClassVar[tuple[Knob, ...]] = (TPR_SHADOW, *PARAVIRTUAL_KNOBS, INTERRUPTS)
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self.vmx = Vmx(machine, self.feature_level(knobs), self.base + VMCS_PAGE)
-        self.virtual_apic_page = self.base + VIRTUAL_APIC
-        self.virtual = VirtualPlatform(machine)
+        self.apic_page = ApicPage(machine.memory, self.base + VIRTUAL_APIC)
         self.tpr_shadow = bool(knobs["tpr-shadow"])
-        self.injection = Injection(self.vmx, self.virtual, tpr_shadow=self.tpr_shadow)
-        self.emulator = Emulator(
-            machine, self.memory, self.virtual, self.translate, self.table_written, self.refuse
-        )
         self._open_ports: set[int] = set()
-        self.owns_interrupts = False  # the guest: interrupts reach it without the VMM
+        self.interrupt_path = BY_INJECTION
+        self._show(VirtualPlatform(machine))
         self._handlers: dict[int, Callable[[Hvm], None]] = exit_handlers.HANDLERS
+
+    def _show(self, virtual: VirtualPlatform) -> None:
+        self.virtual = virtual
+        self.injection = Injection(self.vmx, virtual, tpr_shadow=self.tpr_shadow)
+        self.emulator = Emulator(
+            self.machine, self.memory, virtual, self.translate, self.table_written, self.refuse
+        )
+
+    def give_interrupts(self) -> None:
+        """The machine's local APIC becomes the guest's, and nothing of it exits."""
+        self.interrupt_path, self.tpr_shadow = OWN, False
+        self.map_device(local_apic.BASE)
+
+    def post_interrupts(self) -> int:
+        """The processor virtualizes the guest's local APIC, and delivers what is posted in the descriptor."""
+        if not self.tpr_shadow:
+            raise GuestError(
+                "posted interrupts need the virtual-APIC page, so tpr-shadow must be on"
+            )
+        self.interrupt_path = POSTED
+        self._show(VirtualPlatform(self.machine, virtualized_apic.maker(self.vmx, self.apic_page)))
+        self.map_device(local_apic.BASE)
+        descriptor = self.base + POSTED_DESCRIPTOR
+        set_notification(self.vmx, descriptor)
+        return descriptor
 
     @classmethod
     @abstractmethod
@@ -135,9 +159,13 @@ class Hvm(Technique):
         controls.set_host_state(self.vmx)
         controls.set_guest_state(self.vmx, state)
         primary, secondary = self.set_up_memory(state)
-        pin_based = PinBased(0) if self.owns_interrupts else PinBased.EXTERNAL_INTERRUPT_EXITING
+        path = self.interrupt_path
         controls.set_controls(
-            self.vmx, primary | self._common_controls(), secondary, pin_based=pin_based
+            self.vmx,
+            primary | path.primary | self._common_controls(),
+            secondary | path.secondary,
+            pin_based=path.pin_based,
+            leave=path.exit,
         )
         self._arm()
         self.vmx.launch(self.on_exit)
@@ -149,11 +177,10 @@ class Hvm(Technique):
     def _common_controls(self) -> Primary:
         chosen = Primary.USE_MSR_BITMAPS | self._io_exiting()
         self._set_msr_bitmaps()
-        if self.owns_interrupts:
+        if self.interrupt_path is OWN:
             return chosen
-        chosen |= Primary.HLT_EXITING
         if self.tpr_shadow:
-            self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, self.virtual_apic_page)
+            self.vmx.write(Field.VIRTUAL_APIC_ADDRESS, self.apic_page.address)
             return chosen | Primary.USE_TPR_SHADOW
         return chosen | Primary.CR8_LOAD_EXITING | Primary.CR8_STORE_EXITING
 
@@ -161,21 +188,14 @@ class Hvm(Technique):
         """All ports exit, or all but those of assigned devices."""
         if not self._open_ports:
             return Primary.UNCONDITIONAL_IO_EXITING
-        bits = bytearray(b"\xff" * 8192)
-        for port in self._open_ports:
-            bits[port >> 3] &= ~(1 << (port & 7))
-        self.machine.memory.write(IO_BITMAPS, bytes(bits))
-        self.vmx.write(Field.IO_BITMAP_A, IO_BITMAPS)
-        self.vmx.write(Field.IO_BITMAP_B, IO_BITMAPS + 0x1000)
+        at = self.base + IO_BITMAPS
+        self.machine.memory.write(at, bitmaps.io(self._open_ports))
+        self.vmx.write(Field.IO_BITMAP_A, at)
+        self.vmx.write(Field.IO_BITMAP_B, at + 0x1000)
         return Primary.USE_IO_BITMAPS
 
     def _set_msr_bitmaps(self) -> None:
-        bits = bytearray(b"\xff" * 4096)
-        for msr in PASSED_MSRS:
-            base = msr & 0x1FFF | (0x2000 if msr >> 16 else 0)
-            for bitmap in (0, 0x4000):
-                bits[(base + bitmap) >> 3] &= ~(1 << (base & 7))
-        self.machine.memory.write(self.base + MSR_BITMAPS, bytes(bits))
+        self.machine.memory.write(self.base + MSR_BITMAPS, bitmaps.msrs(PASSED_MSRS))
         self.vmx.write(Field.MSR_BITMAPS, self.base + MSR_BITMAPS)
 
     def on_exit(self, reason: int) -> None:
@@ -196,27 +216,29 @@ class Hvm(Technique):
 
     def _arm(self) -> None:
         """Program the host's timer for the virtual devices; there is none when the guest has the local APIC."""
-        if not self.owns_interrupts:
+        if self.interrupt_path is not OWN:
             self.virtual.arm()
         elif self.virtual.devices.next_event() is not None:
             raise GuestError(
                 "the guest uses a timer that the VMM would have to keep, but has the processor's local APIC"
             )
 
+    @property
+    def _watches_task_priority(self) -> bool:
+        return self.tpr_shadow and self.interrupt_path is not POSTED
+
     def pull_task_priority(self) -> None:
         """The guest's TPR may have changed in the virtual-APIC page."""
-        if self.tpr_shadow:
-            self.virtual.apic.task_priority = (
-                self.machine.memory.read64(self.virtual_apic_page + 0x80) & 0xFF
-            )
+        if self._watches_task_priority:
+            self.virtual.apic.task_priority = self.apic_page.register(local_apic.TPR) & 0xFF
 
     def push_task_priority(self) -> None:
         """Show the TPR in the virtual-APIC page, and ask for an exit when it drops below a waiting interrupt."""
-        if not self.tpr_shadow:
+        if not self._watches_task_priority:
             return
         apic = self.virtual.apic
-        if self.machine.memory.read64(self.virtual_apic_page + 0x80) != apic.task_priority:
-            self.machine.memory.write64(self.virtual_apic_page + 0x80, apic.task_priority)
+        if self.apic_page.register(local_apic.TPR) != apic.task_priority:
+            self.apic_page.set_register(local_apic.TPR, apic.task_priority)
         waiting = apic.pending_class
         threshold = waiting if waiting and waiting <= apic.task_priority >> 4 else 0
         if self.vmx.vmcs.load(Field.TPR_THRESHOLD) != threshold:

@@ -25,8 +25,9 @@ HOST_INTERVAL = 25_600
 INTERRUPTS = Knob(
     "passthrough.interrupts",
     "exit",
-    ("exit", "direct"),
+    ("exit", "posted", "direct"),
     "how an assigned device's interrupts reach the guest (I/O model passthrough)",
+    "posted: by VT-d and the processor, without an exit, and HLT does not exit either; "
     "direct: by the guest's own IDT, the local APIC being the guest's: the VMM cannot take the processor back",
 )
 PARAVIRTUAL_KNOBS = (SUPPRESSION, BATCHING)

@@ -2,12 +2,12 @@
 
 Registers in memory are mapped into the guest, ports are let through by the I/O bitmaps of VT-x or of the TSS. DMA goes
 through a protection domain that maps guest-physical addresses to the guest's memory, and interrupts through remapping
-entries, to vectors of the VMM's choice or, directly, to the guest's.
+entries: to vectors of the VMM's choice, to the guest's posted-interrupt descriptor, or to the guest's own vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hardware_model import counters as counter_table
 from hardware_model.devices import local_apic
@@ -74,6 +74,31 @@ class DirectInterrupts:
         return self._routes[key]
 
 
+class PostedInterrupts:
+    """Interrupts that VT-d notes in the guest's posted-interrupt descriptor, and the processor delivers from there."""
+
+    def __init__(self, guest: Technique, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._descriptor = guest.post_interrupts()
+        self._routes: dict[tuple[int, int], int] = {}
+        guest.machine.platform.bus.write(local_apic.BASE + local_apic.SVR, 4, _APIC_ENABLED)
+
+    def route(self, function: AssignedFunction) -> int:
+        """A message address that posts the guest's vector."""
+        key = function.source_id, function.guest_vector
+        if key not in self._routes:
+            self._routes[key] = self._assignment.posted_interrupt(*key, self._descriptor)
+        return self._routes[key]
+
+
+_Interrupts = HostInterrupts | PostedInterrupts | DirectInterrupts
+_INTERRUPTS: dict[str, Callable[[Technique, Assignment], _Interrupts]] = {
+    "exit": HostInterrupts,
+    "posted": PostedInterrupts,
+    "direct": DirectInterrupts,
+}
+
+
 class AssignedFunction(PciFunction):
     """A physical function as the guest sees it: its own configuration space, of which the VMM passes on what it may.
 
@@ -84,7 +109,7 @@ class AssignedFunction(PciFunction):
     def __init__(
         self,
         physical: PciFunction,
-        interrupts: HostInterrupts | DirectInterrupts,
+        interrupts: _Interrupts,
         guest: Technique,
     ) -> None:
         space = physical.configuration
@@ -147,8 +172,9 @@ def connect(guest: Technique) -> None:
     assignment = guest.assignment or _own_assignment(guest)
     domain = assignment.new_domain()
     domain.map(0, memory.base, memory.size, page_size=_LARGE)
-    direct = guest.settings.get(INTERRUPTS.name) == "direct"
-    interrupts = (DirectInterrupts if direct else HostInterrupts)(guest, assignment)
+    interrupts = _INTERRUPTS[str(guest.settings.get(INTERRUPTS.name, INTERRUPTS.default))](
+        guest, assignment
+    )
     bridge = HostBridge(guest.platform.bus)
     for physical in (machine.peripherals.disk, machine.peripherals.card):
         assignment.attach(physical.source_id, domain)

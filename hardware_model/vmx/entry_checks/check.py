@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from hardware_model.vmx.entry_checks.apic_virtualization import APIC_VIRTUALIZATION
 from hardware_model.vmx.entry_checks.execution_controls import EXECUTION_CONTROLS
 from hardware_model.vmx.entry_checks.guest_activity import GUEST_ACTIVITY
 from hardware_model.vmx.entry_checks.guest_pointers import GUEST_POINTERS
@@ -29,6 +30,7 @@ from hardware_model.vmx.vmcs import Vmcs
 
 _TABLES = (
     EXECUTION_CONTROLS,
+    APIC_VIRTUALIZATION,
     TRANSITION_CONTROLS,
     INJECTION,
     HOST_STATE,

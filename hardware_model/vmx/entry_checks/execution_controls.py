@@ -79,20 +79,24 @@ def virtual_apic_is_a_page(v: Vmcs) -> bool:
     return not primary(v, Primary.USE_TPR_SHADOW) or _is_page(v, Field.VIRTUAL_APIC_ADDRESS)
 
 
-@_rule(_SECTION, Field.TPR_THRESHOLD, PRIMARY)
+@_rule(_SECTION, Field.TPR_THRESHOLD, PRIMARY, _SECONDARY)
 def tpr_threshold_is_four_bits(v: Vmcs) -> bool:
-    """bits 31:4 must be 0 if the TPR shadow is used"""
-    return not primary(v, Primary.USE_TPR_SHADOW) or not v.load(Field.TPR_THRESHOLD) >> 4
+    """bits 31:4 must be 0 if the TPR shadow is used without virtual-interrupt delivery"""
+    if not primary(v, Primary.USE_TPR_SHADOW):
+        return True
+    if secondary(v, Secondary.VIRTUAL_INTERRUPT_DELIVERY):
+        return True
+    return not v.load(Field.TPR_THRESHOLD) >> 4
 
 
 @EXECUTION_CONTROLS.memory_rule(
     _SECTION, Field.TPR_THRESHOLD, Field.VIRTUAL_APIC_ADDRESS, PRIMARY, _SECONDARY
 )
 def tpr_threshold_does_not_exceed_vtpr(v: Vmcs, memory: MemoryReader) -> bool:
-    """the threshold must not exceed bits 7:4 of VTPR unless APIC accesses are virtualized"""
+    """the threshold must not exceed bits 7:4 of VTPR unless APIC accesses or interrupts are virtualized"""
     if not primary(v, Primary.USE_TPR_SHADOW):
         return True
-    if secondary(v, Secondary.VIRTUALIZE_APIC_ACCESSES):
+    if secondary(v, Secondary.VIRTUALIZE_APIC_ACCESSES | Secondary.VIRTUAL_INTERRUPT_DELIVERY):
         return True
     vtpr = memory(v.load(Field.VIRTUAL_APIC_ADDRESS) + _VTPR_OFFSET)
     return v.load(Field.TPR_THRESHOLD) & 0xF <= vtpr >> 4 & 0xF

@@ -10,7 +10,7 @@ from hardware_model.vmx.capability_msrs import CapabilityMsr, capability_msrs
 from hardware_model.vmx.controls import Entry, Exit, PinBased, Primary, Secondary
 from hardware_model.vmx.feature_levels import BY_LABEL, FeatureLevel
 
-FIRST, EPT, VPID = FeatureLevel
+FIRST, EPT, VPID, APIC = FeatureLevel
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_every_control_is_one_documented_bit() -> None:
 
 
 def test_labels_are_what_a_user_writes() -> None:
-    assert list(BY_LABEL) == ["first-generation", "ept", "ept-vpid"]
+    assert list(BY_LABEL) == ["first-generation", "ept", "ept-vpid", "virtual-apic"]
 
 
 def test_first_generation_has_no_secondary_controls_and_always_exits_on_cr3() -> None:
@@ -58,6 +58,14 @@ def test_ept_levels_may_leave_cr3_accesses_alone() -> None:
     assert not capabilities_of(EPT).primary.must & Primary.CR3_LOAD_EXITING
     assert not capabilities_of(EPT).secondary.may & Secondary.ENABLE_VPID
     assert capabilities_of(VPID).secondary.may & Secondary.ENABLE_VPID
+
+
+def test_only_the_latest_level_posts_interrupts() -> None:
+    delivery, posted = Secondary.VIRTUAL_INTERRUPT_DELIVERY, PinBased.POSTED_INTERRUPTS
+    for level in FeatureLevel:
+        able = capabilities_of(level)
+        assert bool(able.secondary.may & delivery) == (level is APIC)
+        assert bool(able.pin_based.may & posted) == (level is APIC)
 
 
 def test_adjust_makes_any_value_admissible() -> None:

@@ -13,7 +13,7 @@ from hardware_model.vmx.layout import WORD_INDEX
 from hardware_model.vmx.vmcs import LaunchState, Vmcs
 
 FIRST = capabilities_of(FeatureLevel.FIRST_GENERATION)
-LATEST = capabilities_of(FeatureLevel.EPT_VPID)
+LATEST = capabilities_of(FeatureLevel.VIRTUAL_APIC)
 ALL_ONES = (1 << 64) - 1
 
 

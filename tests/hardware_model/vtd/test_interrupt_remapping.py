@@ -13,7 +13,7 @@ from hardware_model.vtd.interrupt_remapping import (
     remapping_entry,
 )
 from hardware_model.vtd.invalidation_queue import interrupt_descriptor
-from hardware_model.vtd.posted_interrupts import CONTROL, control_word
+from hardware_model.vtd.posted_interrupts import CONTROL, control_word, take
 from hardware_model.vtd.registers import GlobalCommand, Register
 from tests.hardware_model.vtd.bench import DATA, DEVICE, IRT, OTHER_DEVICE, RAM, Bench
 
@@ -163,6 +163,24 @@ def test_a_posted_interrupt_is_noted_and_notified_once(bench: Bench) -> None:
     assert bench.memory.read64(DATA + CONTROL) & 1
     assert message(bench, OTHER_DEVICE, remappable_address(0)) is R.SOURCE_MISMATCH
     assert bench.counter("vtd.interrupt.posted") == 2
+    assert bench.counter("vtd.interrupt.posted.coalesced") == 1
+    assert bench.counter("vtd.interrupt.posted.unnotified") == 1
+
+
+def test_another_vector_is_noted_beside_the_first_and_both_are_taken_at_once(bench: Bench) -> None:
+    switch_on(bench)
+    bench.put_pair(IRT, posted_entry(0x91, DATA, source_id=DEVICE))
+    bench.put_pair(IRT + 16, posted_entry(0x22, DATA, source_id=DEVICE))
+    bench.memory.write(DATA, bytes(64))
+    bench.memory.write64(DATA + CONTROL, control_word(0xF2))
+    for index in range(2):
+        message(bench, DEVICE, remappable_address(index))
+    assert bench.counter("vtd.interrupt.posted.coalesced") == 0
+    assert bench.counter("vtd.interrupt.posted.unnotified") == 1
+    assert take(bench.memory, DATA) == 1 << 0x91 | 1 << 0x22
+    assert take(bench.memory, DATA) == 0
+    message(bench, DEVICE, remappable_address(0))
+    assert bench.interrupts == 2 * [(0, 0xF2)]
 
 
 def test_a_suppressed_notification_leaves_only_the_note(bench: Bench) -> None:
@@ -173,3 +191,4 @@ def test_a_suppressed_notification_leaves_only_the_note(bench: Bench) -> None:
     message(bench, DEVICE, remappable_address(0))
     assert bench.interrupts == []
     assert bench.memory.read64(DATA + 16) == 1 << 0x11
+    assert bench.counter("vtd.interrupt.posted.unnotified") == 1

@@ -85,9 +85,10 @@ def test_doorbells_are_free_of_the_vmm(technique):
 
 
 @pytest.mark.parametrize("name", IO)
-def test_with_direct_interrupts_nothing_exits_and_the_guest_ends_as_natively(name):
+@pytest.mark.parametrize("technique", VTX)
+def test_with_direct_interrupts_nothing_exits_and_the_guest_ends_as_natively(technique, name):
     native = run("native", name, "emulated")
-    assigned = run("hvm-ept", name, passthrough_interrupts="direct")
+    assigned = run(technique, name, passthrough_interrupts="direct")
     assert assigned.status == "ok", assigned.reason
     assert assigned.outcome_parts == native.outcome_parts
     assert assigned.instructions == native.instructions
@@ -97,9 +98,64 @@ def test_with_direct_interrupts_nothing_exits_and_the_guest_ends_as_natively(nam
     assert assigned.counters_roi.get("vtd.interrupt.remapped", 0) == interrupts
 
 
-def test_only_the_technique_that_can_map_the_local_apic_has_direct_interrupts():
+@pytest.mark.parametrize("name", IO)
+@pytest.mark.parametrize("technique", VTX)
+def test_with_posted_interrupts_nothing_exits_and_the_guest_ends_as_natively(technique, name):
+    """Each interrupt is noted by VT-d, taken up and delivered by the processor, and ended in the virtual-APIC page."""
+    native = run("native", name, "emulated")
+    assigned = run(technique, name, passthrough_interrupts="posted")
+    assert assigned.status == "ok", assigned.reason
+    assert assigned.outcome_parts == native.outcome_parts
+    assert assigned.instructions == native.instructions
+    found, interrupts = assigned.counters_roi, native.counters_roi.get("io.interrupt", 0)
+    assert found.get("exits", 0) == found.get("device.mmio", 0) == 0
+    assert found.get("injection.interrupt", 0) == found.get("vtd.interrupt.remapped", 0) == 0
+    assert {
+        found.get(name, 0)
+        for name in (
+            *("io.interrupt", "vtd.interrupt.posted", "vmx.posted", "vmx.virtual_interrupt"),
+            *("interrupt.delivered", "vmx.apic_access"),
+        )
+    } == {interrupts}
+    assert found.get("vtd.interrupt.posted.coalesced", 0) == 0
+
+
+@pytest.mark.parametrize("technique", VTX)
+def test_of_a_storm_posting_leaves_no_exit_where_the_vmm_takes_two_for_each_interrupt(technique):
+    storm = {
+        mode: run(technique, "io/interrupt-storm", passthrough_interrupts=mode).counters_roi
+        for mode in ("exit", "posted", "direct")
+    }
+    exits = {mode: found.get("exits", 0) for mode, found in storm.items()}
+    assert exits == {"exit": 512, "posted": 0, "direct": 0}
+    assert {found["io.interrupt"] for found in storm.values()} == {256}
+    assert run(technique, "io/interrupt-storm", "paravirtual").counters_roi["exits"] == 44
+    assert run(technique, "io/interrupt-storm", "emulated").counters_roi["exits"] == 1026
+
+
+@pytest.mark.parametrize("technique", VTX)
+def test_the_vmms_timer_still_exits_beside_posted_interrupts(technique):
+    """The guest's timer is the VMM's: its expiry exits, and reaches the guest without being injected."""
+    native = run("native", "exit/hlt-timer", "emulated")
+    posted = run(technique, "exit/hlt-timer", passthrough_interrupts="posted")
+    assert posted.outcome_parts == native.outcome_parts
+    found = posted.counters_roi
+    timers = native.counters_roi["timer.expired"]
+    assert found["exit.external_interrupt"] == found["vmx.virtual_interrupt"] == timers
+    assert found.get("injection.interrupt", 0) == found.get("exit.hlt", 0) == 0
+    assert found.get("vmx.posted", 0) == 0
+
+
+def test_posting_needs_the_tpr_shadow():
+    with pytest.raises(techniques.GuestError, match="tpr-shadow must be on"):
+        knobs = {"passthrough.interrupts": "posted", "tpr-shadow": False}
+        workload = workloads.find("io/doorbells")
+        techniques.run_guest("hvm-ept", workload, "small", io="passthrough", knobs=knobs)
+
+
+def test_techniques_without_vtx_have_no_choice_of_interrupts():
     with pytest.raises(techniques.UnknownKnob, match=r"no knob 'passthrough\.interrupts'"):
-        run("hvm-shadow", "io/doorbells", passthrough_interrupts="direct")
+        run("bt", "io/doorbells", passthrough_interrupts="direct")
 
 
 def test_exits_per_frame_and_request_fall_from_model_to_model():

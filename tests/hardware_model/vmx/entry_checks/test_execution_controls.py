@@ -14,7 +14,7 @@ from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.vmcs import Vmcs
 
-FIRST, EPT, VPID = FeatureLevel
+FIRST, EPT, VPID, APIC = FeatureLevel
 PIN, PRIMARY = Field.PIN_BASED_CONTROLS, Field.PRIMARY_CONTROLS
 SECONDARY = Field.SECONDARY_CONTROLS
 BEYOND_MEMORY = 1 << 40

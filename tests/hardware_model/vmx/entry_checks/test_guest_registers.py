@@ -9,7 +9,7 @@ from hardware_model.vmx.entry_checks.guest_registers import GUEST_REGISTERS
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 
-FIRST, EPT, VPID = FeatureLevel
+FIRST, EPT, VPID, APIC = FeatureLevel
 NON_CANONICAL = 1 << 47
 INFO = Field.ENTRY_INTERRUPTION_INFO
 

@@ -9,7 +9,7 @@ from hardware_model.vmx.entry_checks.transition_controls import TRANSITION_CONTR
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 
-FIRST, EPT, VPID = FeatureLevel
+FIRST, EPT, VPID, APIC = FeatureLevel
 TOP = 1 << 40
 """The end of the physical address space."""
 
