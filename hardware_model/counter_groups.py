@@ -220,6 +220,7 @@ PV = group_of(
             for size in MULTICALL_SIZES
         },
         "pv.multicall_entry": "hypercalls executed as part of a multicall",
+        "pv.continuation": "hypercalls that were interrupted, for the guest to go on with",
         "pv.mmu_update_entry": "requests of mmu_update processed",
         "pv.mmuext_entry": "requests of mmuext_op processed",
         "pv.entry_validated": "page-table entries checked against the rules of direct paging",

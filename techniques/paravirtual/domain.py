@@ -12,6 +12,7 @@ from techniques.guest import GuestMemory
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, ForeignFrame, HypercallError
 from techniques.paravirtual.clock import SystemClock
+from techniques.paravirtual.continuation import Preemption
 from techniques.paravirtual.event_channels import EventChannels
 from techniques.paravirtual.grant_table import GrantTable
 from techniques.paravirtual.linear_memory import LinearMemory
@@ -64,6 +65,7 @@ class Domain:
         self.memory = LinearMemory(machine, kernel_is_user=not direct_traps)
         self.shared = SharedInfo(machine.memory, frames.allocate())
         self.types.share(self.shared.page >> 12)
+        self.preemption = Preemption(machine.counters, lambda: self.shared.wants_upcall)
         self.grants = GrantTable(machine.memory, frames, self.types, machine.counters)
         cpu_type = Ring1Cpu if direct_traps else VirtualCpu
         self.cpu = cpu_type(machine, self.memory, self.shared)
@@ -98,6 +100,14 @@ class Domain:
         self.rejections[str(error)] += 1
         if isinstance(error, ForeignFrame):
             self.refusals.record(RefusalReason.FRAME, error.mfn << 12)
+
+    @classmethod
+    def require_table_owner(cls, domain: int) -> None:
+        """The same for mmu_update, whose upper half may name the owner of the tables (its number and 1)."""
+        owner = domain >> 16 & 0xFFFF
+        if owner and owner - 1 != cls.number:
+            raise HypercallError(Errno.EINVAL, f"there is no domain {owner - 1}")
+        cls.require_self(domain)
 
     @classmethod
     def require_self(cls, domain: int) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, GrantOp, GrantStatus, HypercallError
+from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.grant_table import GrantError
 
 _VERSION = 1
+_SINGLE = (GrantOp.SETUP_TABLE, GrantOp.QUERY_SIZE)  # take one record
+_WITHOUT_COUNT = (GrantOp.SET_VERSION, GrantOp.GET_VERSION)
 _COPY_BYTES, _COPY_STATUS = 40, 36
 
 
@@ -32,9 +35,15 @@ class GrantHypercalls:
         """Process `count` records of `command`; each has its own status."""
         if command not in self._operations:
             raise HypercallError(Errno.ENOSYS, f"grant_table_op {command}")
+        count &= 0xFFFFFFFF
+        if count >> 31 or (command in _SINGLE and count != 1):
+            raise HypercallError(Errno.EINVAL, f"{count} records of grant_table_op {command}")
         size, action = self._operations[command]
-        for number in range(count):
-            action(records + size * number)
+        for number in range(1 if command in _WITHOUT_COUNT else count):
+            at = records + size * number
+            if number and self._domain.preemption.due():
+                raise Continuation(command, at, count - number)
+            action(at)
         return 0
 
     def _is_self(self, domain: int) -> bool:

@@ -9,6 +9,7 @@ from hardware_model.counter_groups import HYPERCALL_NUMBERS, MULTICALL_SIZES
 from hardware_model.machine import Machine
 from hardware_model.platform import Platform
 from techniques.paravirtual.abi import Errno, HypercallError
+from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.grant_hypercalls import GrantHypercalls
 from techniques.paravirtual.hypercall_table import BY_NAME, HYPERCALLS
@@ -26,6 +27,8 @@ _MULTICALL_ENTRIES = counter_table.index("pv.multicall_entry")
 _COUNTERS = {call.number: counter_table.index(f"hypercall.{call.name}") for call in HYPERCALLS}
 _IRET, _MULTICALL = BY_NAME["iret"].number, BY_NAME["multicall"].number
 _MASK = (1 << 64) - 1
+_UNSIGNED = (1 << 32) - 1
+_RECORD = 64  # bytes of a call in a multicall
 
 
 class Hypercalls:
@@ -51,7 +54,7 @@ class Hypercalls:
         self._handlers = {BY_NAME[name].number: method for name, method in methods.items()}
 
     def call(self, number: int, arguments: tuple[int, ...]) -> int:
-        """Execute one hypercall; its result as the guest sees it, errors negative."""
+        """Execute one hypercall; its result as the guest sees it, errors negative. Continuation: it is not finished."""
         counter = _COUNTERS.get(number)
         if counter is not None:
             self._counts[counter] += 1
@@ -73,15 +76,26 @@ class Hypercalls:
 
     def multicall(self, entries: int, count: int, *_: int) -> int:
         """Execute `count` records (number, result, six arguments) in order; each gets its own result."""
+        count &= _UNSIGNED
         if count:
             self._counts[_BY_SIZE[min(count.bit_length(), len(_BY_SIZE)) - 1]] += 1
-        memory = self._domain.memory
-        for at in range(entries, entries + 64 * count, 64):
-            number, _result, *arguments = memory.unpack("8Q", at)
-            self._counts[_MULTICALL_ENTRIES] += 1
-            if number in (_MULTICALL, _IRET):
-                result = -Errno.ENOSYS if number == _IRET else -Errno.EINVAL
-            else:
-                result = self.call(number, tuple(arguments))
-            memory.pack("Q", at + 8, result & _MASK)
+        for at in range(entries, entries + _RECORD * count, _RECORD):
+            left = count - (at - entries) // _RECORD
+            if left < count and self._domain.preemption.due():
+                raise Continuation(at, left)
+            try:
+                self._one_of_multicall(at)
+            except Continuation as more:
+                self._domain.memory.pack(f"{len(more.arguments)}Q", at + 16, *more.arguments)
+                raise Continuation(at, left) from None
         return 0
+
+    def _one_of_multicall(self, at: int) -> None:
+        memory = self._domain.memory
+        number, _result, *arguments = memory.unpack("8Q", at)
+        self._counts[_MULTICALL_ENTRIES] += 1
+        if number in (_MULTICALL, _IRET):
+            result = -Errno.ENOSYS if number == _IRET else -Errno.EINVAL
+        else:
+            result = self.call(number, tuple(arguments))
+        memory.pack("Q", at + 8, result & _MASK)

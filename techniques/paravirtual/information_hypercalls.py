@@ -5,10 +5,13 @@ from __future__ import annotations
 from hardware_model.platform import Platform
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, Feature, HypercallError, VersionOp
+from techniques.paravirtual.console_ring import ConsoleOutput
+from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 
 MAJOR, MINOR = 4, 17
 _CONSOLE_WRITE, _CONSOLE_READ = 0, 1
+_PIECE = 127  # bytes that Xen copies at once
 _FEATURES = (
     Feature.MMU_PT_UPDATE_PRESERVE_AD | Feature.PAE_PGDIR_ABOVE_4GB | Feature.GNTTAB_MAP_AVAIL_BITS
 )
@@ -22,7 +25,7 @@ class InformationHypercalls:
     def __init__(self, domain: Domain, platform: Platform) -> None:
         self._domain = domain
         self._memory = domain.memory
-        self._output = platform.uart.output
+        self._output = ConsoleOutput(platform.uart.output)
 
     def xen_version(self, command: int, argument: int, *_: int) -> int:
         """Version, capabilities, features. Any call lets pending events be seen on the way back."""
@@ -55,7 +58,13 @@ class InformationHypercalls:
             return 0
         if command != _CONSOLE_WRITE:
             raise HypercallError(Errno.ENOSYS, f"console_io {command}")
-        self._output.extend(self._memory.read(buffer, count & 0x7FFFFFFF))
+        left = count & 0xFFFFFFFF
+        while left:
+            size = min(left, _PIECE)
+            self._output.append(self._memory.read(buffer, size))
+            buffer, left = buffer + size, left - size
+            if left and self._domain.preemption.due():
+                raise Continuation(_CONSOLE_WRITE, left, buffer)
         return 0
 
     def vm_assist(self, command: int, assist: int, *_: int) -> int:

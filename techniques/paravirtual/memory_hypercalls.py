@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from hardware_model import counters as counter_table
@@ -9,12 +10,12 @@ from hardware_model.canonical import is_canonical
 from hardware_model.machine import Machine
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import Errno, HypercallError, MemoryOp, MmuExt, MmuUpdate, UvmFlag
+from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.page_types import FrameType
 
 _MMU_UPDATES = counter_table.index("pv.mmu_update_entry")
 _MMUEXT = counter_table.index("pv.mmuext_entry")
-_REJECTED = counter_table.index("pv.rejected")
 _PINS, _UNPINS = counter_table.index("pv.pin"), counter_table.index("pv.unpin")
 _ROOTS = counter_table.index("pv.root_switch")
 _FLUSHES, _INVLPG = counter_table.index("pv.tlb_flush"), counter_table.index("pv.invlpg")
@@ -54,28 +55,47 @@ class MemoryHypercalls:
     # --- mmu_update ---------------------------------------------------------------------------------
     def mmu_update(self, requests: int, count: int, done: int, domain: int, *_: int) -> int:
         """Process requests (pointer | kind, value) in order until one fails."""
-        self._domain.require_self(domain)
+        self._domain.require_table_owner(domain)
 
-        def one(number: int) -> None:
+        def one(at: int) -> None:
             self._counts[_MMU_UPDATES] += 1
-            self._update(*self._domain.memory.unpack("QQ", requests + 16 * number))
+            self._update(*self._domain.memory.unpack("QQ", at))
 
-        return self._each(count, done, one)
+        return self._each(requests, 16, count, done, one)
 
-    def _each(self, count: int, done: int, one: Callable[[int], None]) -> int:
-        """Do `one` for each number below `count` until one fails; the count done is stored at `done`."""
-        answer, completed = 0, 0
-        for number in range(count & ~_PREEMPTED):
+    def _each(
+        self, requests: int, size: int, count: int, done: int, one: Callable[[int], None]
+    ) -> int:
+        """Do `one` for each request of `size` bytes until one fails; the count done is stored at `done`.
+
+        Continuation with those that are left, and a flag in their count, if it is to be interrupted.
+        """
+        earlier = self._done_earlier(done) if count & _PREEMPTED else 0
+        count &= _PREEMPTED - 1
+        for number in range(count):
+            at = requests + size * number
+            if number and self._domain.preemption.due():
+                self._store_done(done, earlier + number)
+                raise Continuation(at, (count - number) | _PREEMPTED)
             try:
-                one(number)
+                one(at)
             except HypercallError as error:
                 self._domain.rejected(error)
-                answer = -error.errno
-                break
-            completed += 1
+                self._store_done(done, earlier + number)
+                return -error.errno
+        self._store_done(done, earlier + count)
+        return 0
+
+    def _done_earlier(self, done: int) -> int:
+        with contextlib.suppress(HypercallError):
+            return self._domain.memory.unpack("I", done)[0] if done else 0
+        return 0
+
+    def _store_done(self, done: int, completed: int) -> None:
+        """As in Xen, a pointer that cannot be written to does not spoil the call."""
         if done:
-            self._domain.memory.pack("I", done, completed)
-        return answer
+            with contextlib.suppress(HypercallError):
+                self._domain.memory.pack("I", done, completed & 0xFFFFFFFF)
 
     def _update(self, pointer: int, value: int) -> None:
         kind, address = pointer & 3, pointer & ~7
@@ -107,15 +127,15 @@ class MemoryHypercalls:
         """Process extended operations (command, argument 1, argument 2) in order until one fails."""
         self._domain.require_self(domain)
 
-        def one(number: int) -> None:
+        def one(at: int) -> None:
             self._counts[_MMUEXT] += 1
-            command, first, second = self._domain.memory.unpack("I4xQQ", operations + 24 * number)
+            command, first, second = self._domain.memory.unpack("I4xQQ", at)
             action = self._extended.get(command)
             if action is None:
                 raise HypercallError(Errno.ENOSYS, f"mmuext_op command {command}")
             action(first, second)
 
-        return self._each(count, done, one)
+        return self._each(operations, 24, count, done, one)
 
     def _pin(self, mfn: int, kind: FrameType) -> None:
         self._types.pin(mfn, kind)
@@ -188,8 +208,9 @@ class MemoryHypercalls:
                 domain.memory.pack("QQQ", argument, abi.M2P, end, domain.machine_frames - 1)
                 return 0
             case MemoryOp.MEMORY_MAP:
-                (buffer,) = domain.memory.unpack("Q", argument + 8)
-                domain.memory.pack("QQI", buffer, 0, domain.pages * abi.PAGE, 1)
-                domain.memory.pack("I", argument, 1)
+                room, buffer = domain.memory.unpack("I4xQ", argument)
+                if room:
+                    domain.memory.pack("QQI", buffer, 0, domain.pages * abi.PAGE, 1)
+                domain.memory.pack("I", argument, min(room, 1))
                 return 0
         raise HypercallError(Errno.ENOSYS, f"memory_op {command}")

@@ -13,6 +13,7 @@ from techniques.paravirtual.abi import (
     SegmentBase,
     VcpuOp,
 )
+from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.page_tables import fixed_descriptor
 from techniques.paravirtual.page_types import FrameType
@@ -38,7 +39,10 @@ class ProcessorHypercalls:
         if not table:
             self._cpu.traps.clear()
             return 0
+        first = table
         while True:
+            if table != first and self._domain.preemption.due():
+                raise Continuation(table)
             vector, flags, address = self._memory.unpack("BB6xQ", table)
             if not address:
                 return 0

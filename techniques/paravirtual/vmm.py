@@ -24,6 +24,7 @@ from techniques.knobs import Knob, Value
 from techniques.paravirtual import abi, xen_mappings
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.console_ring import ConsoleRing
+from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.domain_builder import CONSOLE_PORT, STORE_PORT, DomainBuilder
 from techniques.paravirtual.domain_layout import DomainLayout, own_layout
@@ -41,6 +42,7 @@ from workloads import LinuxWorkload, Workload
 
 _ENTRIES = counter_table.index("hypercall.entries")
 _BLOCKS = counter_table.index("pv.block")
+_CONTINUATIONS = counter_table.index("pv.continuation")
 _REFLECTED = counter_table.index("trap.reflected")
 _ARGUMENT_REGISTERS = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
 _RCX, _R11 = 1, 11
@@ -220,8 +222,15 @@ class Paravirtual(Technique):
             return
         arguments = tuple(int(registers.gpr[r]) for r in _ARGUMENT_REGISTERS)
         registers.gpr[_RCX], registers.gpr[_R11] = following, registers.rflags
-        registers.rip = following
-        registers.gpr[0] = self.hypercalls.call(number, arguments) & _MASK
+        self.domain.preemption.enter()
+        try:
+            registers.gpr[0] = self.hypercalls.call(number, arguments) & _MASK
+        except Continuation as more:  # RIP and RAX stay: the guest goes on with it
+            self._counts[_CONTINUATIONS] += 1
+            for register, value in zip(_ARGUMENT_REGISTERS, more.arguments, strict=False):
+                registers.gpr[register] = value & _MASK
+        else:
+            registers.rip = following
 
     def _interrupt_return(self) -> None:
         try:
