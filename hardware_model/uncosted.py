@@ -91,6 +91,7 @@ EXCLUDED: dict[str, str] = {
     },
     "hypercall.multicall": "its entry and its requests are priced",
     "hypercall.unimplemented": "priced as the entry",
+    "pv.continuation": "priced as the entry that goes on with the call",
     **{
         f"hypercall.unimplemented.{number}": "a part of hypercall.unimplemented"
         for number in (*range(HYPERCALL_NUMBERS), "other")
