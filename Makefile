@@ -26,7 +26,7 @@ docs: $(BIN)/.docs
 	@echo "open build/docs/index.html"
 
 bench: $(BIN)/.bench
-	$(BIN)/python -m pytest benchmarks -s --benchmark-only --override-ini addopts=
+	$(BIN)/python -m pytest benchmarks -s -q --benchmark-only --benchmark-columns=min --benchmark-sort=fullname --override-ini addopts=
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

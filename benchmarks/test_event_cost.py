@@ -7,6 +7,7 @@ import time
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.bars import Board
 from benchmarks.loops import RAM, Loop, accounted_machine, image
 from hardware_model.executor.words import Mode
 from hardware_model.machine import End, Machine
@@ -38,17 +39,17 @@ def seconds(body: str, times: int, technique: type[Technique] | None) -> float:
     if technique is None:
         machine, memory = accounted_machine()
         machine.load_state(loop.load(memory))
-        begin = time.perf_counter()
+        begin = time.process_time()
         assert machine.run(Mode.BARE) is End.HALTED
-        return time.perf_counter() - begin
+        return time.process_time() - begin
     guest = technique(
         Machine(technique.vmm_bytes + RAM),
         image(loop),
         resolve(technique.name, technique.knobs, {}),
     )
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert guest.run(None) is End.HALTED
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def microseconds_per_event(body: str, technique: type[Technique] | None) -> float:
@@ -58,17 +59,17 @@ def microseconds_per_event(body: str, technique: type[Technique] | None) -> floa
 
 
 @pytest.mark.parametrize("name", EXITS)
-def test_exit_handled_in_python(benchmark: BenchmarkFixture, name: str) -> None:
+def test_exit_handled_in_python(benchmark: BenchmarkFixture, board: Board, name: str) -> None:
     technique, body = EXITS[name]
     cost = min(microseconds_per_event(body, technique) for _ in range(3))
     benchmark.extra_info["microseconds"] = round(cost, 2)
     benchmark.pedantic(lambda: seconds(body, TIMES, technique), rounds=1)
-    print(f"\n{technique.name} {name}: {cost:.2f} us (aim 10)", end="")
+    print("\n" + board.measured("exit", cost, f"{name}, {technique.name}"), end="")
 
 
 @pytest.mark.parametrize("name", NATIVE)
-def test_event_handled_natively(benchmark: BenchmarkFixture, name: str) -> None:
+def test_event_handled_natively(benchmark: BenchmarkFixture, board: Board, name: str) -> None:
     cost = min(microseconds_per_event(NATIVE[name], None) for _ in range(3))
     benchmark.extra_info["microseconds"] = round(cost, 3)
     benchmark.pedantic(lambda: seconds(NATIVE[name], TIMES, None), rounds=1)
-    print(f"\nnative {name}: {cost:.3f} us (aim 1)", end="")
+    print("\n" + board.measured("native event", cost, name), end="")

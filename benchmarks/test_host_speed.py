@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.bars import Board
 from benchmarks.loops import LOOPS, RAM, SYSTEM_CALL, Loop, accounted_machine, image
 from hardware_model.executor.bare_engine import BareEngine
 from hardware_model.executor.words import Mode
@@ -52,7 +53,7 @@ def virtualized_seconds(loop: Loop, technique: type[Technique]) -> float:
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.name)
 def test_accounted_speed_relative_to_the_bare_engine(
-    benchmark: BenchmarkFixture, loop: Loop
+    benchmark: BenchmarkFixture, board: Board, loop: Loop
 ) -> None:
     pairs = [(bare_seconds(loop), accounted_seconds(loop)) for _ in range(PAIRS)]
     ratio = statistics.median(bare / accounted for bare, (accounted, _) in pairs)
@@ -63,7 +64,7 @@ def test_accounted_speed_relative_to_the_bare_engine(
         million_instructions_per_second=round(machine.instructions / pairs[-1][1][0] / 1e6),
     )
     benchmark.pedantic(lambda: accounted_seconds(loop), rounds=1)
-    print(f"\n{loop.name}: accounted/bare = {ratio:.2f} (aim {loop.floor})", end="")
+    print("\n" + board.measured(loop.name, ratio), end="")
 
 
 @pytest.mark.parametrize(

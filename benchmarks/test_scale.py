@@ -1,89 +1,195 @@
-"""Scale: time against guest instructions, exits and memory touched; each should grow linearly or slower."""
+"""Scale: host time against guest instructions, exits, memory size, cells and workers. Each should grow linearly or
+slower; the fitted exponents are printed and the curves drawn. And the memory of a process that runs many cells.
+"""
 
 from __future__ import annotations
 
-import resource
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+import techniques
 import workloads
-from benchmarks.test_event_cost import EXITS, seconds
-from results.finished import Finished
-from results.planned import Planned
-from techniques import run_guest
+from benchmarks.bars import Board
+from benchmarks.growth import Curve, Growth, processor_seconds
+from techniques import Outcome, run_guest
 from trapbench.harness import run_matrix
 from trapbench.selection import Selection
 
+INSTRUCTIONS = (1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24)
+EXITS = (1 << 9, 1 << 11, 1 << 13, 1 << 15)
+MEBIBYTES = (16, 64, 256, 1024, 4096)
+#: The page tables and the P2M list of a PV domain's start lie below the image, as far as they fit there.
+LARGEST_PV = 64
+CELLS = (50, 100, 200, 400)
 
-def cell_seconds(technique: str, workload: str, size: str) -> tuple[float, int]:
-    """Time and guest instructions of a cell."""
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What makes a technique's VMM step in: a workload of so many `iterations` and the counter that shows it."""
+
+    technique: str
+    workload: str
+    counter: str
+
+
+STEPPING_IN = (
+    Event("trap-and-emulate", "nano/in", "traps"),
+    Event("bt", "exit/wrmsr", "bt.callout"),
+    Event("pv", "exit/mov-cr3", "hypercall.entries"),
+    Event("hvm-shadow", "exit/cpuid", "exits"),
+    Event("hvm-ept", "exit/cpuid", "exits"),
+)
+
+
+def cell(technique: str, workload: str, size: str, mebibytes: int | None = None) -> Outcome:
+    """Run one cell, in memory of another size than its own if need be."""
     found = workloads.find(workload)
-    begin = time.perf_counter()
-    outcome = run_guest(technique, found, size)
+    outcome = run_guest(technique, replace(found, ram_mib=mebibytes) if mebibytes else found, size)
     assert outcome.status == "ok", outcome.reason
-    return time.perf_counter() - begin, outcome.instructions
+    return outcome
 
 
-@pytest.mark.parametrize("technique", ["native", "hvm-ept", "bt"])
-def test_time_by_guest_instructions(benchmark: BenchmarkFixture, technique: str) -> None:
-    small, standard, large = (
-        cell_seconds(technique, "compute/quicksort", size)
-        for size in ("small", "standard", "large")
+def report(
+    benchmark: BenchmarkFixture, board: Board, growth: Growth, curve: Curve, unit: str
+) -> None:
+    """Keep a curve and print its points and exponent."""
+    growth.curves.append(curve)
+    benchmark.extra_info.update(sizes=curve.sizes, seconds=curve.seconds)
+    points = ", ".join(
+        f"{size:,.0f}: {taken:.3f}" for size, taken in zip(curve.sizes, curve.seconds, strict=True)
     )
-    benchmark.pedantic(lambda: cell_seconds(technique, "compute/quicksort", "small"), rounds=1)
-    slopes = [
-        (b[0] - a[0]) / (b[1] - a[1]) * 1e9 for a, b in ((small, standard), (standard, large))
+    print(f"\n{curve.label}, seconds by {curve.axis}: {points}; {curve.each * 1e9:,.1f} ns {unit}")
+    print(board.measured("growth", curve.exponent, f"{curve.label} by {curve.axis}"), end="")
+
+
+@pytest.mark.parametrize("technique", techniques.names())
+def test_time_by_guest_instructions(
+    benchmark: BenchmarkFixture, board: Board, growth: Growth, technique: str
+) -> None:
+    sizes, seconds = [], []
+    for iterations in INSTRUCTIONS:
+        size = f"small,iterations={iterations}"
+        sizes.append(cell(technique, "nano/callret", size).instructions)
+        seconds.append(processor_seconds(lambda s=size: cell(technique, "nano/callret", s)))
+    curve = Curve("guest instructions", technique, tuple(sizes), tuple(seconds))
+    benchmark.pedantic(lambda: cell(technique, "nano/callret", "small"), rounds=1)
+    report(benchmark, board, growth, curve, "an instruction")
+
+
+@pytest.mark.parametrize("event", STEPPING_IN, ids=lambda event: event.technique)
+def test_time_by_exits(
+    benchmark: BenchmarkFixture, board: Board, growth: Growth, event: Event
+) -> None:
+    sizes, seconds = [], []
+    for iterations in EXITS:
+        size = f"small,iterations={iterations}"
+        counted = cell(event.technique, event.workload, size).counters_total[event.counter]
+        assert counted >= iterations
+        sizes.append(counted)
+        seconds.append(processor_seconds(lambda s=size: cell(event.technique, event.workload, s)))
+    curve = Curve("entries into the VMM", event.technique, tuple(sizes), tuple(seconds))
+    benchmark.pedantic(lambda: cell(event.technique, event.workload, "small"), rounds=1)
+    report(benchmark, board, growth, curve, "each")
+
+
+@pytest.mark.parametrize("technique", techniques.names())
+def test_time_by_memory_size(
+    benchmark: BenchmarkFixture, board: Board, growth: Growth, technique: str
+) -> None:
+    """Memory is sparse: a cell costs what its guest touches, which is a map of its frames and what the program uses."""
+    sizes = [size for size in MEBIBYTES if technique != "pv" or size <= LARGEST_PV]
+    seconds = [
+        processor_seconds(lambda s=size: cell(technique, "kernel/fork-wait", "small", s))
+        for size in sizes
     ]
-    benchmark.extra_info["nanoseconds per instruction"] = [round(s, 3) for s in slopes]
-    text = " then ".join(f"{s:.2f}" for s in slopes)
-    print(f"\n{technique}: {text} ns per guest instruction (linear or better)", end="")
+    benchmark.pedantic(lambda: cell(technique, "kernel/fork-wait", "small"), rounds=1)
+    report(
+        benchmark,
+        board,
+        growth,
+        Curve("MiB of guest memory", technique, tuple(sizes), tuple(seconds)),
+        "a MiB",
+    )
 
 
-def test_time_by_exits(benchmark: BenchmarkFixture) -> None:
-    technique, body = EXITS["cpuid"]
-    times = [seconds(body, count, technique) for count in (10_000, 20_000, 40_000)]
-    benchmark.pedantic(lambda: seconds(body, 10_000, technique), rounds=1)
-    first, second = (times[1] - times[0]) / 10_000, (times[2] - times[1]) / 20_000
-    print(f"\nexits: {first * 1e6:.2f} then {second * 1e6:.2f} us each (linear or better)", end="")
+def sweep_seconds(folder: Path, cells: int, jobs: int, iterations: int = 1) -> float:
+    """A sweep of so many cells of nano/in under hvm-ept, none from the cache."""
+    values = [str(iterations + n) for n in range(cells)]
+    selection = Selection(["hvm-ept"], ["nano/in"], sweeps={"iterations": values})
+    begin = time.perf_counter()
+    run_matrix(folder, selection, jobs=jobs)
+    return time.perf_counter() - begin
 
 
-def test_time_by_cells(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """A sweep of 2,000 cells on two cores, and its time per cell by quarters."""
-    values = [str(n) for n in range(1, 1001)]
-    selection = Selection(["native", "hvm-ept"], ["nano/in"], sweeps={"iterations": values})
-    marks = []
-
-    def watch(_missing: Sequence[Planned], finished: Iterator[Finished]) -> Iterator[Finished]:
-        for number, cell in enumerate(finished, 1):
-            if number % 500 == 0:
-                marks.append(time.perf_counter())
-            yield cell
-
-    def run() -> None:
-        marks.append(time.perf_counter())
-        run_matrix(tmp_path / "a", selection, jobs=2, watch=watch)
-
-    benchmark.pedantic(run, rounds=1)
-    quarters = [(b - a) / 500 * 1e3 for a, b in pairwise(marks)]
-    benchmark.extra_info["milliseconds per cell"] = [round(q, 1) for q in quarters]
-    text = ", ".join(f"{q:.1f}" for q in quarters)
-    print(f"\n2,000 cells: {text} ms each by quarters (linear or better)", end="")
+def processors_spent() -> float:
+    """Processor seconds of this process and of its workers that have ended."""
+    return sum(os.times()[:4])
 
 
-def test_a_worker_does_not_grow(benchmark: BenchmarkFixture) -> None:
-    def rounds(count: int) -> int:
-        for _ in range(count):
-            for technique in ("native", "hvm-shadow", "bt"):
-                cell_seconds(technique, "kernel/fork-wait", "small")
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def test_time_by_cells(
+    benchmark: BenchmarkFixture, board: Board, growth: Growth, tmp_path: Path
+) -> None:
+    """Processor time of the whole run: planning, workers and their start, cells, tables."""
+    seconds = []
+    for cells in CELLS:
+        begin = processors_spent()
+        sweep_seconds(tmp_path / str(cells), cells, 2)
+        seconds.append(processors_spent() - begin)
+    benchmark.pedantic(lambda: sweep_seconds(tmp_path / "again", CELLS[0], 2), rounds=1)
+    report(
+        benchmark,
+        board,
+        growth,
+        Curve("cells, two workers", "hvm-ept", CELLS, tuple(seconds)),
+        "each",
+    )
 
-    first = rounds(10)
-    second = rounds(40)
-    benchmark.pedantic(lambda: rounds(1), rounds=1)
-    benchmark.extra_info["MiB after 30 and 150 cells"] = [first >> 10, second >> 10]
-    print(f"\nworker: {first >> 10} MiB after 30 cells, {second >> 10} MiB after 150", end="")
+
+def test_time_by_workers(
+    benchmark: BenchmarkFixture, board: Board, growth: Growth, tmp_path: Path
+) -> None:
+    """The same sweep by ever more workers, as many as the host has processors: cells a second."""
+    counts = [1, 2, *(n for n in (4, 8, 16) if n <= (os.cpu_count() or 1))]
+    seconds = [sweep_seconds(tmp_path / str(n), 100, n, 10_000) for n in counts]
+    benchmark.pedantic(lambda: sweep_seconds(tmp_path / "again", 20, 2), rounds=1)
+    growth.curves.append(Curve("workers", "hvm-ept", tuple(counts), tuple(seconds)))
+    rates = [seconds[0] / taken for taken in seconds]
+    benchmark.extra_info["speed-up"] = {n: round(r, 2) for n, r in zip(counts, rates, strict=True)}
+    text = ", ".join(f"{n}: {rate:.2f}" for n, rate in zip(counts, rates, strict=True))
+    print(f"\nspeed of a sweep by workers, one being 1: {text}")
+    print(board.measured("two workers", rates[1], "sweep"), end="")
+
+
+#: What a worker runs; the memory is the most it ever held, so it runs in a process of its own.
+WORKER = """
+import resource
+import workloads
+from techniques import run_guest
+
+def peak(rounds):
+    for _ in range(rounds):
+        for technique in ("native", "hvm-shadow", "bt"):
+            run_guest(technique, workloads.find("kernel/fork-wait"), "small")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+print(peak(10), peak(40))
+"""
+
+
+def test_a_worker_does_not_grow(benchmark: BenchmarkFixture, board: Board) -> None:
+    def peaks() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", WORKER], capture_output=True, text=True, check=True
+        ).stdout
+
+    first, second = map(int, benchmark.pedantic(peaks, rounds=1).split())
+    benchmark.extra_info["MiB after 30 and 150 cells"] = [first, second]
+    print(f"\nworker: {first} MiB after 30 cells, {second} MiB after 150")
+    print(board.measured("worker", second / first, "after 150 cells"), end="")

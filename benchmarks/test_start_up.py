@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.bars import Board
 from hardware_model.machine import Machine
 
 MIB = 1 << 20
-#: Compiled modules are kept, as they are for a user: warm caches mean these too.
+#: Compiled modules are kept, as they are for a user: warm caches mean these too. Finished cells are run again.
 _ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+_ENVIRONMENT |= {"TRAPBENCH_CACHE": "off", "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def command(*arguments: str) -> float:
@@ -26,31 +28,25 @@ def command(*arguments: str) -> float:
         capture_output=True,
         text=True,
         check=False,
-        env=_ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        env=_ENVIRONMENT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return time.perf_counter() - begin
 
 
-def report(benchmark: BenchmarkFixture, seconds: float, aim: str) -> None:
-    """Print a time beside its aim."""
-    benchmark.extra_info["seconds"] = round(seconds, 3)
-    print(f"\n{benchmark.name}: {seconds:.2f} s (aim {aim})", end="")
-
-
-def test_help(benchmark: BenchmarkFixture) -> None:
+def test_help(benchmark: BenchmarkFixture, board: Board) -> None:
     benchmark.pedantic(lambda: command("--help"), rounds=5, warmup_rounds=1)
-    report(benchmark, min(command("--help") for _ in range(3)), "0.3 s")
+    print("\n" + board.measured("help", min(command("--help") for _ in range(3))), end="")
 
 
-def test_first_cell(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_first_cell(benchmark: BenchmarkFixture, board: Board, tmp_path: Path) -> None:
     def first(number: int) -> float:
         chosen = ("--technique", "native", "--workload", "nano/callret", "--jobs", "1")
         return command("run", *chosen, "--out", str(tmp_path / str(number)))
 
     first(0)
     benchmark.pedantic(lambda: first(1), rounds=1)
-    report(benchmark, min(first(n) for n in range(2, 5)), "1.5 s")
+    print("\n" + board.measured("first cell", min(first(n) for n in range(2, 5))), end="")
 
 
 @pytest.mark.parametrize("mebibytes", [16, 64, 256, 1024, 4096])
@@ -59,14 +55,22 @@ def test_machine_by_memory_size(benchmark: BenchmarkFixture, mebibytes: int) -> 
     benchmark.pedantic(lambda: Machine(mebibytes * MIB), rounds=5, warmup_rounds=1)
 
 
-def test_two_workers_against_one(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    def family(jobs: int, number: int) -> float:
-        chosen = ("--workload", "kernel", "--workload", "memory", "--size", "standard")
-        return command(
-            "run", *chosen, "--jobs", str(jobs), "--out", str(tmp_path / f"{jobs}-{number}")
-        )
+def test_the_default_matrix(benchmark: BenchmarkFixture, board: Board, tmp_path: Path) -> None:
+    """Every technique over every workload, with two workers: a person's first command."""
+    seconds = benchmark.pedantic(
+        lambda: command("run", "--jobs", "2", "--out", str(tmp_path / "matrix")), rounds=1
+    )
+    print("\n" + board.measured("matrix", seconds), end="")
 
-    one, two = family(1, 0), family(2, 0)
-    benchmark.pedantic(lambda: family(2, 1), rounds=1)
-    benchmark.extra_info["speed-up"] = round(one / two, 2)
-    print(f"\ntwo workers: {one / two:.2f} x one (aim 1.8)", end="")
+
+def test_two_workers_against_one(benchmark: BenchmarkFixture, board: Board, tmp_path: Path) -> None:
+    """Cells of two families, start-up and tables included."""
+
+    def family(jobs: int, number: int) -> float:
+        chosen = ("--workload", "kernel", "--workload", "memory", "--jobs", str(jobs))
+        return command("run", *chosen, "--out", str(tmp_path / f"{jobs}-{number}"))
+
+    pairs = [(family(1, number), family(2, number)) for number in range(2)]
+    benchmark.pedantic(lambda: family(2, 2), rounds=1)
+    ratio = min(one for one, _ in pairs) / min(two for _, two in pairs)
+    print("\n" + board.measured("two workers", ratio, "whole command"), end="")

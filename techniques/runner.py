@@ -15,6 +15,7 @@ from hardware_model import presets
 from hardware_model.boot import KERNEL_BASE
 from hardware_model.machine import End, Machine
 from hardware_model.mmu.geometry import TlbGeometry
+from hardware_model.resident_pages import resident
 from techniques import io_models, linux_outcome
 from techniques.guest import GuestImage, LinuxImage
 from techniques.guest_errors import GUEST_ERRORS
@@ -209,7 +210,8 @@ def memory_digest(guest: Technique) -> str:
     first = guest.memory.base >> 3
     words = guest.machine.engine.ram64[first : first + (guest.memory.size >> 3)]
     frames = words.reshape(-1, 512)
-    used = np.nonzero(frames.any(axis=1))[0]
+    held = resident(words)
+    used = held[frames[held].any(axis=1)]
     digest = hashlib.sha256(used.astype(np.int64).tobytes())
     digest.update(frames[used].tobytes())
     return digest.hexdigest()
