@@ -1,0 +1,79 @@
+"""A guest that makes random hypercalls harms neither the process that runs it nor another VM, and ends with a sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import workloads
+from hardware_model import presets
+from techniques import registry, run_guest
+from techniques.knobs import resolve
+from techniques.paravirtual.hypercall_table import HYPERCALLS
+from techniques.paravirtual.page_tables import PageTables
+from techniques.several import RoundRobin, shared_machine
+from techniques.several.round_robin import Plan
+from tests.proofs import hypercall_fuzzing
+from tests.proofs.figures import counted
+
+ROOT = Path(__file__).parents[2]
+VICTIM, GEOMETRY = "exit/hlt-timer", presets.load("nehalem").geometry
+MOST_GROWTH_MIB = 32  # of a process, whatever its guests ask for
+SECONDS = 600
+
+
+def fuzz(first: int, count: int) -> None:
+    """Run guests in a process of their own, whose end, memory and time are looked at from outside."""
+    command = [sys.executable, "-m", hypercall_fuzzing.__name__, str(first), str(count)]
+    ended = subprocess.run(
+        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    came_to = json.loads(ended.stdout)
+    assert sum(came_to["ends"].values()) == count
+    assert came_to["grown_mib"] < MOST_GROWTH_MIB
+    made = Counter(came_to["calls"])
+    assert set(made) >= {call.name for call in HYPERCALLS} - {"iret", "sched_op"}
+    counted("hypercall fuzzing: guests", count)
+    counted("hypercall fuzzing: hypercalls", made.total())
+
+
+def test_hypercalls_at_random_harm_nobody() -> None:
+    fuzz(0, 24)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(1000, 3000, 250))
+def test_millions_of_hypercalls_at_random_harm_nobody(first: int) -> None:
+    fuzz(first, 250)
+
+
+def test_a_hypervisor_that_maps_whatever_is_asked_for_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PageTables, "_reference_page", lambda self, entry: None)
+    monkeypatch.setattr(PageTables, "_unreference", lambda self, level, entry: None)
+    with pytest.raises(AssertionError, match=r"seed \d+"):
+        for seed in range(100):
+            hypercall_fuzzing.run(seed)
+
+
+@pytest.mark.parametrize(("seed", "victim"), list(enumerate(("hvm-ept", "pv", "bt", "hvm-shadow"))))
+def test_a_vm_beside_does_not_notice(seed: int, victim: str) -> None:
+    kind, natively = registry.find("pv"), run_guest("native", workloads.find(VICTIM), "small")
+    image = hypercall_fuzzing.image(Random(seed), kind.vmm_bytes >> 12)
+    hostile = Plan(kind, image, resolve("pv", kind.knobs, {}), hypercall_fuzzing.BUDGET)
+    neighbour = shared_machine.plan(victim, workloads.find(VICTIM), "small", {}, None)
+    host = RoundRobin([hostile, neighbour], GEOMETRY, units=1_501)
+    host.run()
+    assert host.machines[0].end is not None
+    found = shared_machine.outcome(host.machines[1])
+    assert (found.status, found.reason) == ("ok", "")
+    assert found.outcome_parts.items() <= natively.outcome_parts.items()
+    counted("hypercall fuzzing: beside a victim")
