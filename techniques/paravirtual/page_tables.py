@@ -69,7 +69,7 @@ class PageTables:
         if kind is FrameType.SEGMENT_DESCRIPTORS:
             fixed = [fixed_descriptor(d) for d in self._entries(mfn).tolist()]
             for slot, descriptor in enumerate(fixed):
-                self._memory.write64((mfn << 12) + 8 * slot, descriptor)
+                self._write((mfn << 12) + 8 * slot, descriptor)
         elif kind.is_table:
             self._validate_table(mfn, int(kind))
 
@@ -91,13 +91,20 @@ class PageTables:
             changed[slot] = self._adjusted(level, entry)
         for slot, entry in changed.items():
             if entry != int(entries[slot]):
-                self._memory.write64((mfn << 12) + 8 * slot, entry)
+                self._write((mfn << 12) + 8 * slot, entry)
         if level == 4:
             self._install_xen_slots(mfn)
 
     def _install_xen_slots(self, mfn: int) -> None:
         for slot in range(FIRST_XEN_SLOT, FIRST_GUEST_SLOT_ABOVE):
-            self._memory.write64((mfn << 12) + 8 * slot, self._xen_entries.get(slot, 0))
+            self._write((mfn << 12) + 8 * slot, self._xen_entries.get(slot, 0))
+
+    def _write(self, address: int, value: int) -> None:
+        """Store part of a frame that is validated, and what was there again if that fails."""
+        old = self._memory.read64(address)
+        if old != value:
+            self.types.on_failure(partial(self._memory.write64, address, old))
+            self._memory.write64(address, value)
 
     def release(self, mfn: int, kind: FrameType) -> None:
         """A table is one no longer: its entries give back their references."""

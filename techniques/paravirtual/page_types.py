@@ -6,12 +6,14 @@ be mapped writable; while its type count is not zero it cannot become anything e
     reference count   allocation to the domain, every mapping, every use of the type
     type count        uses that need the type: entries of a higher table, pins, roots in use; writable mappings
 
-A table is validated when it takes its type, and its entries are released when its type count falls to zero.
+A table is validated when it takes its type, and its entries are released when its type count falls to zero. Where that
+fails, nothing has changed, not even types that count for nothing: a journal undoes what was tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -77,6 +79,7 @@ class PageTypes:
         self._counts = counters.data
         self._flush = flush
         self._flush_time = 0
+        self._journal: list[Callable[[], None]] | None = None
 
     def __getitem__(self, mfn: int) -> Frame:
         """The frame, to look at; KeyError if it is not the domain's."""
@@ -95,6 +98,28 @@ class PageTypes:
         self._frames[mfn] = Frame(
             references=2, type=FrameType.WRITABLE, type_count=1, validated=True
         )
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What is tried here leaves no trace if it ends with a HypercallError and has given its references back."""
+        if self._journal is not None:  # part of something greater
+            yield
+            return
+        journal: list[Callable[[], None]] = []
+        self._journal = journal
+        try:
+            yield
+        except HypercallError:
+            for undo in reversed(journal):
+                undo()
+            raise
+        finally:
+            self._journal = None
+
+    def on_failure(self, undo: Callable[[], None]) -> None:
+        """Have `undo` called if what is being tried fails."""
+        if self._journal is not None:
+            self._journal.append(undo)
 
     def flushed(self) -> None:
         """The TLB has been emptied: stale rights are gone."""
@@ -115,13 +140,26 @@ class PageTypes:
     def get_page_type(self, mfn: int, kind: FrameType) -> None:
         """Use the frame as `kind`; HypercallError EINVAL if it is in use as something else, or fails validation."""
         frame = self._frames[mfn]
-        if not frame.type_count:
-            if frame.type is not kind:
-                self._change(frame, kind)
-        elif frame.type is not kind:
+        if frame.type_count and frame.type is not kind:
             raise HypercallError(
                 Errno.EINVAL, f"frame {mfn:#x} is in use as {frame.type.name}, not {kind.name}"
             )
+        cannot_fail = frame.type is kind and frame.validated and self._journal is None
+        if frame.type_count or cannot_fail:
+            frame.type_count += 1
+            return
+        with self.all_or_nothing():
+            self._take_type(mfn, frame, kind)
+
+    def _take_type(self, mfn: int, frame: Frame, kind: FrameType) -> None:
+        before = frame.type, frame.validated, frame.released_at
+
+        def undo() -> None:
+            frame.type, frame.validated, frame.released_at = before
+
+        self.on_failure(undo)
+        if frame.type is not kind:
+            self._change(frame, kind)
         frame.type_count += 1
         if not frame.validated:
             self._validate(mfn, frame, kind)
@@ -140,7 +178,7 @@ class PageTypes:
         try:
             self._contents.validate(mfn, kind)
         except HypercallError:
-            frame.type, frame.type_count = FrameType.NONE, 0
+            frame.type_count = 0
             raise
         frame.validated = True
 

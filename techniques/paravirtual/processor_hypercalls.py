@@ -111,21 +111,24 @@ class ProcessorHypercalls:
             raise HypercallError(Errno.EINVAL, f"{entries} descriptors are too many")
         count = -(-entries // 512)
         mfns = list(self._memory.unpack(f"{count}Q", frames)) if count else []
-        taken: list[int] = []
-        for mfn in mfns:
-            try:
-                self._domain.types.get_page_and_type(mfn, FrameType.SEGMENT_DESCRIPTORS)
-            except HypercallError:
-                for earlier in taken:
-                    self._domain.types.put_page_and_type(earlier)
-                raise
-            taken.append(mfn)
+        with self._domain.types.all_or_nothing():
+            self._take_descriptor_frames(mfns)
         for old in self._domain.gdt_frames:
             self._domain.types.put_page_and_type(old)
-        self._domain.gdt_frames = taken
-        self._domain.mappings.set_gdt_frames(taken)
+        self._domain.gdt_frames = mfns
+        self._domain.mappings.set_gdt_frames(mfns)
         self._machine.flush_tlb()
         return 0
+
+    def _take_descriptor_frames(self, mfns: list[int]) -> None:
+        types = self._domain.types
+        for place, mfn in enumerate(mfns):
+            try:
+                types.get_page_and_type(mfn, FrameType.SEGMENT_DESCRIPTORS)
+            except HypercallError:
+                for earlier in mfns[:place]:
+                    types.put_page_and_type(earlier)
+                raise
 
     def update_descriptor(self, address: int, descriptor: int, *_: int) -> int:
         """Store a descriptor at a machine address."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware_model import counters
-from techniques.paravirtual.abi import HypercallError
+from techniques.paravirtual.abi import Errno, HypercallError
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
 
@@ -18,7 +20,6 @@ FIRST, FRAMES = 16, 9
 OWN = range(FIRST, FIRST + FRAMES)
 FOREIGN, NO_MEMORY = 3, 4000
 SLOTS = (0, 1, 255, 256, 271, 272, 511)
-ADJUSTED = ~(0x4 | 0x100 | 1 << 52) & (1 << 64) - 1
 TABLE, PAGE, READ_ONLY = 0x67, 0x63, 0x61
 
 
@@ -86,6 +87,10 @@ class World:
         done = self._try(lambda: self.tables.update((frame << 12) + 8 * slot, entry))
         return allowed, done
 
+    def flags(self, frame: int, slot: int, flags: int) -> tuple[bool, bool]:
+        """An entry that is there keeps its frame."""
+        return self.update(frame, slot, self.ram.read64((frame << 12) + 8 * slot) & ~0xFFF | flags)
+
     def _may_update(self, frame: int, slot: int, entry: int) -> bool:
         if frame not in OWN:
             return False
@@ -116,6 +121,10 @@ class World:
             return False
         return True
 
+    def snapshot(self) -> tuple[bytes, list[tuple[object, ...]]]:
+        """All of memory, and everything that is known of each frame."""
+        return self.ram.words.tobytes(), [astuple(self.types[frame]) for frame in OWN]
+
     # --- what must hold after each ----------------------------------------------------------------
     def check(self) -> None:
         counts = self.model.counts()
@@ -133,17 +142,15 @@ class World:
 
 
 frames = st.sampled_from([*OWN, *OWN, *OWN, FOREIGN, NO_MEMORY])
-entries = st.builds(
-    lambda frame, flags: frame << 12 | flags,
-    frames,
-    st.sampled_from([TABLE, TABLE, TABLE, PAGE, PAGE, READ_ONLY, 0x60, 0xE7, 0x167, 0x73]),
-)
+bits = st.sampled_from([TABLE, TABLE, TABLE, PAGE, PAGE, READ_ONLY, 0x60, 0xE7, 0x167, 0x73])
+entries = st.builds(lambda frame, flags: frame << 12 | flags, frames, bits)
 operations = st.one_of(
     st.tuples(st.just("pin"), frames, st.sampled_from([4, 4, 3, 2, 1])),
     st.tuples(st.just("unpin"), frames),
     st.tuples(st.just("switch"), st.sampled_from(OWN)),
     st.tuples(st.just("update"), frames, st.sampled_from(SLOTS), entries),
     st.tuples(st.just("update"), st.sampled_from(OWN), st.sampled_from(SLOTS[:2]), entries),
+    st.tuples(st.just("flags"), st.sampled_from(OWN), st.sampled_from(SLOTS[:2]), bits),
 )
 
 
@@ -166,12 +173,11 @@ def follow(script: list[tuple]) -> None:
     world.pin(FIRST, 4)
     world.check()
     for name, *arguments in script:
-        before = world.ram.words.copy()
+        before = world.snapshot()
         allowed, done = getattr(world, name)(*arguments)
         assert done == allowed, (name, arguments)
         if not done:
-            changed = (world.ram.words ^ before) & np.uint64(ADJUSTED)
-            assert not changed.any()
+            assert world.snapshot() == before, (name, arguments)
         world.check()
 
 
@@ -201,3 +207,104 @@ def test_a_change_of_type_flushes_the_tlb_unless_that_has_happened() -> None:
     world.types.flushed()
     world.pin(FIRST + 5, 1)
     assert world.flushes == 1
+
+
+ROOT, POINTERS, DIRECTORY, TABLE1, DATA, FREE, OTHER = (*OWN[:5], OWN[6], OWN[7])
+
+
+def tree(world: World) -> None:
+    """A pinned root; `DATA` is mapped writable, `FREE` and `OTHER` are nothing yet."""
+    world.pin(ROOT, 4)
+
+
+def prepared(world: World) -> None:
+    """The same, and a second root in `FREE` whose fourth table is bad: it leads to three levels that are good."""
+    world.ram.write64(OTHER << 12, FREE << 12 | READ_ONLY)  # as level 1 good
+    world.ram.write64(OWN[8] << 12, OTHER << 12 | TABLE)  # as level 2 good
+    tree(world)
+    world.update(OWN[5], 0, OWN[8] << 12 | TABLE)  # as level 3 good
+    world.update(OWN[5], 1, FOREIGN << 12 | TABLE)  # but for its second entry
+
+
+REFUSED = {
+    "a writable mapping of a page table": (TABLE1, 1, ROOT << 12 | PAGE, Errno.EBUSY),
+    "a writable mapping of the table itself": (TABLE1, 1, TABLE1 << 12 | PAGE, Errno.EBUSY),
+    "a frame of another domain": (TABLE1, 1, FOREIGN << 12 | READ_ONLY, Errno.EBUSY),
+    "a frame that is no memory": (TABLE1, 1, NO_MEMORY << 12 | READ_ONLY, Errno.EPERM),
+    "a forbidden bit in a page's entry": (TABLE1, 1, FREE << 12 | PAGE | 0x10, Errno.EINVAL),
+    "a forbidden bit where nothing else changes": (TABLE1, 0, DATA << 12 | PAGE | 8, Errno.EINVAL),
+    "a large page": (DIRECTORY, 1, FREE << 12 | TABLE | 0x80, Errno.EINVAL),
+    "a forbidden bit in a table's entry": (DIRECTORY, 0, TABLE1 << 12 | TABLE | 8, Errno.EINVAL),
+    "a table of the wrong level": (POINTERS, 1, TABLE1 << 12 | TABLE, Errno.EINVAL),
+    "a linear page table": (ROOT, 1, ROOT << 12 | TABLE, Errno.EINVAL),
+    "a page that is writable as a table": (DIRECTORY, 1, DATA << 12 | TABLE, Errno.EINVAL),
+    "a table of another domain": (DIRECTORY, 1, FOREIGN << 12 | TABLE, Errno.EINVAL),
+    "a slot of Xen's": (ROOT, 256, 0, Errno.EINVAL),
+    "a table with a bad entry deep below": (ROOT, 1, OWN[5] << 12 | TABLE, Errno.EINVAL),
+}
+
+
+@pytest.mark.parametrize(("frame", "slot", "entry", "errno"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_update_changes_nothing_at_all(
+    frame: int, slot: int, entry: int, errno: Errno
+) -> None:
+    world = World()
+    prepared(world)
+    before = world.snapshot()
+    with pytest.raises(HypercallError) as refusal:
+        world.tables.update((frame << 12) + 8 * slot, entry)
+    assert refusal.value.errno is errno
+    assert world.snapshot() == before
+
+
+NOT_PINNED = {
+    "a page that is writable": (DATA, 1),
+    "a table of another level": (TABLE1, 2),
+    "a frame of another domain": (FOREIGN, 4),
+    "what is pinned already": (ROOT, 4),
+    "a tree with a bad entry": (OWN[5], 3),
+}
+
+
+@pytest.mark.parametrize(("frame", "level"), NOT_PINNED.values(), ids=NOT_PINNED)
+def test_a_refused_pin_changes_nothing_at_all(frame: int, level: int) -> None:
+    world = World()
+    prepared(world)
+    before = world.snapshot()
+    with pytest.raises(HypercallError) as refusal:
+        world.types.pin(frame, FrameType(level))
+    assert refusal.value.errno is Errno.EINVAL
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("frame", [DATA, TABLE1, FOREIGN])
+def test_a_refused_unpin_changes_nothing_at_all(frame: int) -> None:
+    world = World()
+    prepared(world)
+    before = world.snapshot()
+    with pytest.raises(HypercallError) as refusal:
+        world.types.unpin(frame)
+    assert refusal.value.errno is Errno.EINVAL
+    assert world.snapshot() == before
+
+
+def test_descriptors_that_are_refused_are_left_as_they_were() -> None:
+    """Two good frames of descriptors, whose privilege levels Xen would have changed, and one with a gate."""
+    world = World()
+    tree(world)
+    world.ram.write64(FREE << 12, 0x00CF93000000FFFF)
+    world.ram.write64(OTHER << 12, 0x0000EE0000000000)
+    before = world.snapshot()
+
+    def take() -> None:
+        with world.types.all_or_nothing():
+            world.types.get_page_and_type(FREE, FrameType.SEGMENT_DESCRIPTORS)
+            try:
+                world.types.get_page_and_type(OTHER, FrameType.SEGMENT_DESCRIPTORS)
+            except HypercallError:
+                world.types.put_page_and_type(FREE)
+                raise
+
+    with pytest.raises(HypercallError, match="no code or data segment"):
+        take()
+    assert world.snapshot() == before
