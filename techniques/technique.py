@@ -23,6 +23,8 @@ from techniques.refusals import RefusalReason, Refusals
 if TYPE_CHECKING:
     from hardware_model.devices.device import PortDevice
     from techniques.assignment import Assignment
+    from techniques.io_models.virtio import VirtioBlock
+    from techniques.paravirtual.backends import BlockBackend
     from workloads import LinuxWorkload, Workload
 
 
@@ -74,6 +76,9 @@ class Technique(ABC):
         self.memory = GuestMemory(machine.memory, self.base + self.vmm_bytes, image.ram_bytes)
         self.hot_exits: Counter[tuple[str, int]] = Counter()
         self.refusals = Refusals(machine.counters)
+        self.para_virtual_disk: VirtioBlock | BlockBackend | None = (
+            None  # its back end, if there is one
+        )
         self.assignment: Assignment | None = None  # of the host, where several VMs share it
 
     def boot(self) -> CpuState:

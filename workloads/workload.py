@@ -16,7 +16,7 @@ from workloads.parameters import parameters_of_size
 
 _HERE = Path(__file__).parent
 EXTERNAL_FAMILY = "external"
-DEVICES = "devices"  # in `needs`: drivers are assembled into the kernel
+DRIVEN = {"devices", "rings"}  # in `needs`: drivers are assembled into the kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Workload:
         """The image to boot, with `pv` the one ported to Xen's interface (`ring1`: for CPL 1); raises WorkloadError."""
         names = tuple(self.named_parameters("small"))
         kind = ("pv-ring1" if ring1 else "pv") if pv else "native"
-        devices = DEVICES in self.needs
+        devices = not DRIVEN.isdisjoint(self.needs)
         return cached(
             f"{_binary_key(self.path)}-{kind}", lambda: build(self.path, names, pv, devices, ring1)
         )

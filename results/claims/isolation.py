@@ -12,6 +12,7 @@ from results.finished import OK
 from results.tables import circumstances
 
 DMA, FAMILY = "isolation/dma", "isolation/"
+_BY_PROCESSOR = ("foreign-frame", "ring")
 _BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
 _RECORDS = ("vtd.fault", "refused")
 
@@ -43,11 +44,15 @@ def blocked_dma(evidence: Evidence) -> Finding:
 
 
 def several_machines(evidence: Evidence) -> Finding:
-    """Claim 9: guests beside others end as they do alone, and reach none of the others' memory."""
+    """Claim 9: guests beside others end as they do alone, and reach none of the others' memory.
+
+    They try by page tables and by rings of para-virtual devices, where the VMM checks those and where it does not.
+    """
     runs = evidence.run.runs
     beside = runs[[_has(knobs, "beside") for knobs in runs["knobs"]]]
-    foreign = _cells(evidence, f"{FAMILY}foreign-frame")
-    foreign = foreign[~foreign["open"]]
+    attempts = pd.concat([_cells(evidence, f"{FAMILY}{name}") for name in _BY_PROCESSOR])
+    open_ = attempts["open"].astype(bool)
+    foreign, unprotected = attempts[~open_], attempts[open_]
     if beside.empty or foreign.empty:
         return untested(
             "needs cells that share their machine (trapbench run --beside TECHNIQUE:WORKLOAD) "
@@ -56,12 +61,19 @@ def several_machines(evidence: Evidence) -> Finding:
     same = int((beside["status"] == OK).sum())
     stopped = (foreign["breach"] == 0) & (foreign["faults"] > 0) & (foreign["status"] == OK)
     kept = int(stopped.sum())
-    holds = same == len(beside) and kept == len(foreign)
+    through = int((unprotected["breach"] > 0).sum())
+    holds = same == len(beside) and kept == len(foreign) and through == len(unprotected)
     return Finding(
         "holds" if holds else "does not hold",
         f"{same} of {len(beside)} cells that shared their machine ended as natively, and so did "
-        f"their neighbours; {kept} of {len(foreign)} attempts to map another's frame were refused and recorded",
-        {"cells beside others": len(beside), "as native": same, "attempts stopped": kept},
+        f"their neighbours; {kept} of {len(foreign)} attempts to map or have a back end reach another's frame "
+        f"were refused and recorded, {through} of {len(unprotected)} without the protection succeeded",
+        {
+            "cells beside others": len(beside),
+            "as native": same,
+            "attempts stopped": kept,
+            "succeeded unprotected": through,
+        },
         tuple(
             f"{r['technique']} × {r['workload']}{circumstances(r['knobs'])}"
             for r in beside.to_dict("records")

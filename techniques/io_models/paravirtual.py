@@ -7,11 +7,11 @@ guest and the wire or the disk's content.
 from __future__ import annotations
 
 from hardware_model.devices.disk import DiskContent
-from hardware_model.devices.dma import DmaBlocked
 from hardware_model.devices.network import Link, Station
 from hardware_model.devices.pci import HostBridge
+from techniques.guest import GuestMemory
 from techniques.io_models.knobs import BATCHING, HOST_INTERVAL, SUPPRESSION
-from techniques.io_models.modelled_path import ModelledPath
+from techniques.io_models.modelled_path import ModelledPath, outside
 from techniques.io_models.virtio import Suppression, VirtioBlock, VirtioNetwork
 from techniques.io_models.virtio.device import BackEnd
 from techniques.technique import Technique
@@ -22,22 +22,23 @@ COMPARED = ("status", "console", "result")
 class GuestShared:
     """Guest memory as the back end maps it: rings are looked at in place, not copied."""
 
-    def __init__(self, guest: Technique) -> None:
+    def __init__(self, guest: Technique, memory: GuestMemory | None = None) -> None:
         self._guest = guest
+        self._memory = memory or guest.memory
 
     def load(self, address: int, size: int) -> bytes:
         """`size` bytes."""
         try:
-            return self._guest.memory.read(address, size)
+            return self._memory.read(address, size)
         except IndexError as error:
-            raise DmaBlocked(str(error)) from None
+            raise outside(self._guest, address, error) from None
 
     def store(self, address: int, data: bytes) -> None:
         """Store `data`."""
         try:
-            self._guest.memory.write(address, data)
+            self._memory.write(address, data)
         except IndexError as error:
-            raise DmaBlocked(str(error)) from None
+            raise outside(self._guest, address, error) from None
         self._guest.memory_written(address, len(data))
 
 
@@ -50,11 +51,13 @@ def connect(guest: Technique) -> None:
         now=platform.now,
         changed=platform.changed,
         counts=guest.machine.counters,
+        refusals=guest.refusals,
         suppression=Suppression(guest.settings[SUPPRESSION.name]),
         interval=HOST_INTERVAL if guest.settings[BATCHING.name] else 0,
     )
     bridge = HostBridge(platform.bus)
-    bridge.add(VirtioBlock(DiskContent(), back_end))
+    guest.para_virtual_disk = disk = VirtioBlock(DiskContent(), back_end)
+    bridge.add(disk)
     bridge.add(VirtioNetwork(Link(Station()), back_end))
     platform.attach(bridge)
     guest.compared = COMPARED

@@ -7,6 +7,7 @@ from enum import Enum
 
 from hardware_model.vtd.fault_reasons import FaultReason
 from techniques.knobs import Knob
+from techniques.refusals import RefusalReason
 
 VICTIM = "kernel/pipe"
 """The workload of the guest that is attacked."""
@@ -27,6 +28,7 @@ class Target(Enum):
     OWN_VMM = "the region of the guest's own VMM"
     BEHIND = "what lies behind the guest's memory"
     BUFFER = "a page that was the guest's own"
+    BACK_END = "what lies behind the array of a back end"
     INTERRUPT = "an interrupt vector"
 
 
@@ -38,22 +40,25 @@ class Protection(Enum):
     INVALIDATION = "taking a device away invalidates the context cache (without: it does not)"
     INTERRUPT_REMAPPING = "VT-d remaps interrupts"
     SOURCE_VALIDATION = "interrupt-remapping entries name their requester (without: they do not)"
+    RINGS = "back ends check what rings say (without: they believe it)"
     MEMORY = "the VMM maps only the guest's own frames (without: it maps what the guest names)"
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One attack: its target, its protection, and the fault that VT-d records.
+    """One attack: its target, its protection, and what VT-d or the back end puts on record.
 
-    `None` where the VMM's page tables stop it: it records what the technique's `refuses_by` says.
+    No `reason` where the VMM's page tables stop it: it records what the technique's `refuses_by` says. A ported
+    guest's rings are Xen's, of which other things can be forged: `ported` is the reason then.
     """
 
     target: Target
     protection: Protection
-    reason: FaultReason | None = None
+    reason: FaultReason | RefusalReason | None = None
+    ported: RefusalReason | None = None
 
 
-_R, _T, _P = FaultReason, Target, Protection
+_R, _F, _T, _P = FaultReason, RefusalReason, Target, Protection
 ATTACKS: dict[str, Attack] = {
     "isolation/dma": Attack(_T.VICTIM, _P.REMAPPING, _R.READ_DENIED),
     "isolation/dma@write": Attack(_T.VICTIM, _P.REMAPPING, _R.WRITE_DENIED),
@@ -66,6 +71,10 @@ ATTACKS: dict[str, Attack] = {
         _T.INTERRUPT, _P.INTERRUPT_REMAPPING, _R.COMPATIBILITY_BLOCKED
     ),
     "isolation/dma@interrupt-index": Attack(_T.INTERRUPT, _P.SOURCE_VALIDATION, _R.SOURCE_MISMATCH),
+    "isolation/ring": Attack(_T.VICTIM, _P.RINGS, _F.DESCRIPTOR_ADDRESS, _F.GRANT),
+    "isolation/ring@write": Attack(_T.VICTIM, _P.RINGS, _F.DESCRIPTOR_ADDRESS, _F.GRANT),
+    "isolation/ring@beyond": Attack(_T.BEHIND, _P.RINGS, _F.DESCRIPTOR_NUMBER, _F.GRANT_SECTORS),
+    "isolation/ring@loop": Attack(_T.BACK_END, _P.RINGS, _F.DESCRIPTOR_LOOP, _F.RING_INDEX),
     "isolation/foreign-frame": Attack(_T.VICTIM, _P.MEMORY),
     "isolation/foreign-frame@vmm-region": Attack(_T.OWN_VMM, _P.MEMORY),
 }

@@ -12,10 +12,11 @@ from dataclasses import replace
 import workloads
 from hardware_model import counters as counter_table
 from hardware_model.mmu.geometry import TlbGeometry
+from hardware_model.vtd.fault_reasons import FaultReason
 from hardware_model.vtd.tables import PAGE
-from techniques import runner
+from techniques import io_models, runner
 from techniques.assignment import Fault
-from techniques.isolation.attacks import ATTACKS, VICTIM, Target
+from techniques.isolation.attacks import ATTACKS, VICTIM, Attack, Protection, Target
 from techniques.isolation.scene import ENGINE, Scene
 from techniques.knobs import Value
 from techniques.refusals import Refusal
@@ -39,7 +40,7 @@ def run(
     victim = workloads.find(VICTIM)
     attack = ATTACKS[workload.name]
     plans = [
-        shared_machine.plan(technique, workload, size, settings, budget),
+        shared_machine.plan(technique, workload, size, settings, budget, _io(attack)),
         shared_machine.plan(technique, victim, "small", settings, None),
     ]
     # The target's machine address must not be an address of the attacker's own memory too.
@@ -71,18 +72,23 @@ def run(
     )
 
 
+def _io(attack: Attack) -> str:
+    """An attack on a ring needs one."""
+    return io_models.PARAVIRTUAL if attack.protection is Protection.RINGS else io_models.EMULATED
+
+
 def _leaks(scene: Scene, breach: Mapping[str, int], faults: list[Fault]) -> str:
     """What is wrong with a protected run; empty if nothing is."""
     if any(breach.values()):
         return f"the attack came through its protection: {_told(breach)}"
-    expected, refusals = scene.attack.reason, scene.refusals
-    if expected is None:
+    expected, refusals = scene.recorded, scene.refusals
+    if isinstance(expected[0], FaultReason):
+        found = [(fault.source_id, fault.reason, fault.where) for fault in faults]
+        right = found == [(ENGINE, *expected)] and not refusals
+    else:
         first = [(refusal.reason, refusal.address) for refusal in refusals[:1]]
         kinds = {(refusal.reason, refusal.address & -PAGE) for refusal in refusals}
-        right = first == [(scene.refuses_by, scene.target)] and len(kinds) == 1 and not faults
-    else:
-        found = [(fault.source_id, fault.reason, fault.where) for fault in faults]
-        right = found == [(ENGINE, expected, scene.fault_address)] and not refusals
+        right = first == [expected] and len(kinds) == 1 and not faults
     return "" if right else f"on record is {_records(faults, refusals)}"
 
 

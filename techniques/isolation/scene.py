@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import struct
+
 from hardware_model.boot import IMAGE_BASE, KERNEL_BASE
 from hardware_model.devices import copy_engine
 from hardware_model.devices.copy_engine import CopyEngine
+from hardware_model.devices.disk.content import SECTOR
 from hardware_model.memory import MachineMemory
+from hardware_model.vtd.fault_reasons import FaultReason
 from hardware_model.vtd.tables import PAGE
 from techniques.assignment import DEFERRED, STRICT, Assignment, ProtectionDomain
+from techniques.io_models.virtio import VirtioBlock
+from techniques.io_models.virtio.virtqueue import DESCRIPTOR, NEXT, WRITE
 from techniques.isolation.attacks import Attack, Protection, Target
+from techniques.isolation.believing import believe
+from techniques.paravirtual.backends import BlockBackend
 from techniques.refusals import Refusal, RefusalReason
 from techniques.several.round_robin import RoundRobin
 from techniques.several.virtual_machine import VirtualMachine
@@ -20,6 +28,7 @@ UNMAP, RELEASE = 1, 2
 _WITNESSED = copy_engine.BUFFER_BYTES
 _VMCS_PAGE = 0x1000
 _LARGE = 2 << 20
+FORGED_SECTOR, _STATUS_DESCRIPTOR = 5, 2  # as workloads/isolation/ring.asm has them
 SECRET = bytes(range(0x40, 0x40 + _WITNESSED))
 
 
@@ -41,6 +50,7 @@ class Scene:
         self.assignment = Assignment(
             host.machine, host.host_frames, DEFERRED if self._lacks(Protection.STRICT) else STRICT
         )
+        self._array_end = self._host_pages()
         self.target = self._target()
         self._domain = self._protect()
         base = 0 if self._domain else self._attacker.memory.base
@@ -65,15 +75,20 @@ class Scene:
                 return attacker.base
             case Target.BEHIND:
                 return attacker.memory.base + attacker.memory.size
+            case Target.BACK_END:
+                return self._array_end
             case Target.BUFFER:
                 at = attacker.image.symbols["dma_buffer"] - KERNEL_BASE
                 return attacker.memory.base + at
 
     def _protect(self) -> ProtectionDomain | None:
         """Turn on what is to be there; the engine's domain if its addresses are translated."""
+        if self.attack.protection is Protection.RINGS:
+            self._lay_out_rings()
         if self._lacks(Protection.MEMORY):
             self._attacker.map_foreign_frame(self.target & -PAGE)
-        if self._lacks(Protection.REMAPPING) or self.attack.protection is Protection.MEMORY:
+        on_its_path = self.attack.protection not in (Protection.MEMORY, Protection.RINGS)
+        if self._lacks(Protection.REMAPPING) or not on_its_path:
             return None
         memory = self._attacker.memory
         self.assignment.enable(interrupts=not self._lacks(Protection.INTERRUPT_REMAPPING))
@@ -84,6 +99,22 @@ class Scene:
             domain.map(0, memory.base, memory.size, page_size=_LARGE)
         self.assignment.attach(ENGINE, domain)
         return domain
+
+    def _host_pages(self) -> int:
+        """Where the first of two pages of the host ends, which follow each other."""
+        first, second = (self.host.host_frames.allocate() for _ in range(2))
+        assert second == first + PAGE
+        self._memory.zero_page(second)
+        return second
+
+    def _lay_out_rings(self) -> None:
+        """The back end that believes its ring, or not; behind the guest a descriptor that somebody else has left."""
+        if self._lacks(Protection.RINGS):
+            believe(self._attacker, self._array_end)
+        if self.attack.target is Target.BEHIND:
+            at = self._attacker.memory.size + DESCRIPTOR
+            left = struct.pack("<QIHH", at, SECTOR, NEXT | WRITE, _STATUS_DESCRIPTOR)
+            self._memory.write(self.target, left)
 
     def _message(self) -> int:
         """The message address of an interrupt that belongs to another device."""
@@ -109,11 +140,18 @@ class Scene:
         """When all have ended: how many bytes were changed or disclosed; a page that was taken comes back cleared."""
         found = self._memory.read(self.target, _WITNESSED)
         changed = sum(a != b for a, b in zip(found, self._before, strict=True))
-        read = self.engine.read_data
+        read = self._heard()
         disclosed = len(read) if not self._taken and read == self._before[: len(read)] else 0
         if self._taken:
             self._memory.write(self.target, bytes(_WITNESSED))
         return changed + disclosed
+
+    def _heard(self) -> bytes:
+        """What the attacker's device has read: the engine, or the disk, in the sector that the attack writes."""
+        disk = self._attacker.para_virtual_disk
+        if disk is None:
+            return self.engine.read_data
+        return disk.content.read(FORGED_SECTOR)[:_WITNESSED]
 
     @property
     def interrupts(self) -> int:
@@ -126,13 +164,28 @@ class Scene:
         return self._attacker.refusals.kept
 
     @property
-    def refuses_by(self) -> RefusalReason:
-        """What the attacker's VMM records of an access outside of its guest's memory."""
-        return self._attacker.refuses_by
+    def recorded(self) -> tuple[FaultReason | RefusalReason, int]:
+        """What must be on record when the attack was blocked: the reason, and the address or the interrupt's index."""
+        attack, attacker = self.attack, self._attacker
+        if attack.protection is Protection.RINGS and attacker.ported:
+            assert attack.ported is not None
+            return attack.ported, self._ring_address()
+        if attack.protection is Protection.RINGS:
+            assert attack.reason is not None
+            return attack.reason, self._ring_address()
+        return attack.reason or attacker.refuses_by, self._fault_address()
 
-    @property
-    def fault_address(self) -> int:
-        """What the fault record of the blocked attack must say: the page, or the interrupt's index."""
+    def _ring_address(self) -> int:
+        """What the forged descriptor names, or where it lies; under Xen machine addresses."""
+        match self.attack.target, self._attacker.para_virtual_disk:
+            case Target.BACK_END, VirtioBlock(queues=queues):
+                return queues[0].base
+            case Target.BACK_END, BlockBackend(rings=rings):
+                return rings[0].page.address
+        return self.target - (0 if self._attacker.ported else self._attacker.memory.base)
+
+    def _fault_address(self) -> int:
+        """The page of the engine's access, or the interrupt's index."""
         attacker = self._attacker.memory
         match self.attack.target:
             case Target.BEHIND:

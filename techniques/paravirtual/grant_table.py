@@ -30,11 +30,14 @@ _COPIED = counter_table.index("pv.grant_copy.bytes")
 
 
 class GrantError(Exception):
-    """A grant operation that fails with `status`; the sentence says which rule was broken."""
+    """A grant operation that fails with `status`; the sentence says which rule was broken.
 
-    def __init__(self, status: GrantStatus, sentence: str) -> None:
+    `address` is the machine address of a frame that was not the domain's to give.
+    """
+
+    def __init__(self, status: GrantStatus, sentence: str, address: int | None = None) -> None:
         super().__init__(sentence)
-        self.status = status
+        self.status, self.address = status, address
 
 
 @dataclass(slots=True)
@@ -164,6 +167,10 @@ class GrantTable:
         )
         return flags, domain, frame
 
+    def frame(self, reference: int) -> int:
+        """Machine address that the grant's entry names, whoever's it is; GrantError if there is no such entry."""
+        return self._entry(reference)[2] << 12
+
     def _hold(self, reference: int, write: bool, domain: int) -> int:
         """Take the references of one more use, and tell the guest by the entry's flags; the machine frame."""
         flags, granted_to, frame = self._entry(reference)
@@ -189,7 +196,8 @@ class GrantTable:
             else:
                 self._types.get_page(mfn)
         except HypercallError as error:
-            raise GrantError(GrantStatus.BAD_PAGE, f"grant {reference}: {error}") from None
+            sentence = f"grant {reference}: {error}"
+            raise GrantError(GrantStatus.BAD_PAGE, sentence, mfn << 12) from None
 
     def _let_go(self, reference: int, write: bool) -> None:
         use = self._uses[reference]

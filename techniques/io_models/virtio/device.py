@@ -24,6 +24,7 @@ from techniques.io_models.virtio.virtqueue import (
     Suppression,
     Virtqueue,
 )
+from techniques.refusals import Refusals
 
 VENDOR = 0x1AF4
 (DEVICE_FEATURES, DRIVER_FEATURES, QUEUE_FRAME, QUEUE_SIZE, QUEUE_SELECT) = (0, 4, 8, 12, 14)
@@ -50,6 +51,7 @@ class BackEnd:
     now: Callable[[], int]
     changed: Callable[[], None]
     counts: counter_table.CounterArray
+    refusals: Refusals
     suppression: Suppression
     interval: int
 
@@ -173,7 +175,9 @@ class VirtioDevice(PciFunction):
         """Do something with the driver's queues; if they make no sense the device waits for its reset."""
         try:
             action()
-        except (BrokenQueue, DmaBlocked):
+        except (BrokenQueue, DmaBlocked) as error:
+            if isinstance(error, BrokenQueue) and error.reason:
+                self.back_end.refusals.record(error.reason, error.address)
             self._status |= STATUS_NEEDS_RESET
             self.reset()
 

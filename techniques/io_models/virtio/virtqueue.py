@@ -13,11 +13,12 @@ from enum import Enum
 from typing import Protocol
 
 from hardware_model.devices.device import State
+from techniques.refusals import RefusalReason
 
 PAGE = 4096
 NEXT, WRITE = 1, 2
 NO_INTERRUPT, NO_NOTIFY = 1, 1
-_DESCRIPTOR, _USED = 16, 8
+DESCRIPTOR, _USED = 16, 8
 
 
 class Suppression(Enum):
@@ -56,7 +57,13 @@ class Buffer:
 
 
 class BrokenQueue(Exception):
-    """The driver's descriptors make no sense."""
+    """The driver's descriptors make no sense; `reason` and the guest-physical `address` where there is one."""
+
+    def __init__(
+        self, sentence: str, reason: RefusalReason | None = None, address: int = 0
+    ) -> None:
+        super().__init__(sentence)
+        self.reason, self.address = reason, address
 
 
 class Virtqueue:
@@ -77,7 +84,7 @@ class Virtqueue:
 
     @property
     def _available(self) -> int:
-        return self.base + self.entries * _DESCRIPTOR
+        return self.base + self.entries * DESCRIPTOR
 
     @property
     def _used(self) -> int:
@@ -109,13 +116,29 @@ class Virtqueue:
         regions = []
         for _ in range(self.entries):
             if number >= self.entries:
-                raise BrokenQueue(f"there is no descriptor {number}")
-            at = self.base + number * _DESCRIPTOR
-            address, length, flags, number = struct.unpack("<QIHH", self._memory.load(at, 16))
-            regions.append(Region(address, length, bool(flags & WRITE)))
-            if not flags & NEXT:
+                raise BrokenQueue(
+                    f"there is no descriptor {number}",
+                    RefusalReason.DESCRIPTOR_NUMBER,
+                    self._place(number),
+                )
+            region, number, more = self._descriptor(number)
+            regions.append(region)
+            if not more:
                 return regions
-        raise BrokenQueue("a chain of descriptors is longer than the queue")
+        raise BrokenQueue(
+            "a chain of descriptors is longer than the queue",
+            RefusalReason.DESCRIPTOR_LOOP,
+            self._place(number),
+        )
+
+    def _place(self, number: int) -> int:
+        return self.base + number * DESCRIPTOR
+
+    def _descriptor(self, number: int) -> tuple[Region, int, bool]:
+        """A descriptor's region, the number of the next one, and whether there is one."""
+        stored = self._memory.load(self._place(number), DESCRIPTOR)
+        address, length, flags, following = struct.unpack("<QIHH", stored)
+        return Region(address, length, bool(flags & WRITE)), following, bool(flags & NEXT)
 
     def give_back(self, buffer: Buffer, written: int) -> bool:
         """The buffer is used, `written` bytes of it; whether the driver wants to be interrupted."""

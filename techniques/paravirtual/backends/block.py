@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Protocol
 
 from hardware_model import counters as counter_table
 from hardware_model.devices.disk.content import SECTOR, DiskContent, access_time
+from techniques.paravirtual import abi
+from techniques.paravirtual.abi import GrantStatus
 from techniques.paravirtual.backends.xenbus import Backend, DeviceState
 from techniques.paravirtual.domain import Domain
-from techniques.paravirtual.grant_table import GrantError
+from techniques.paravirtual.grant_table import GrantedPage, GrantError
 from techniques.paravirtual.xenstore import Store
+from techniques.refusals import RefusalReason
 
 _HEADER = struct.Struct("<BBH4xQQ")
 _SEGMENT = struct.Struct("<IBBxx")
@@ -24,6 +28,19 @@ _REQUEST, _BY_VMM, _DOORBELL, _INTERRUPT = (
     counter_table.index(name)
     for name in ("io.disk.request", "vmm.disk_request", "io.doorbell", "io.interrupt")
 )
+
+
+class Grants(Protocol):
+    """What the back end asks of a grant table."""
+
+    def frame(self, reference: int) -> int:
+        """Machine address of the frame that the guest's entry names."""
+
+    def map(self, reference: int, *, write: bool) -> GrantedPage:
+        """That frame's bytes, until `unmap`; GrantError if the grant is not good."""
+
+    def unmap(self, page: GrantedPage) -> None:
+        """The frame is used no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,8 @@ class BlockBackend(Backend):
     ) -> None:
         super().__init__(domain, store, FIRST_DISK)
         self.content = content
+        self.grants: Grants = domain.grants
+        self.frame_sectors = _SECTORS_PER_PAGE  # that a request may name of a granted frame
         self._counts = counts
         self._at_work: tuple[int, Request] | None = None
 
@@ -124,18 +143,27 @@ class BlockBackend(Backend):
             return ERROR
         sector = request.sector
         for reference, first, last in request.segments:
-            if not first <= last < _SECTORS_PER_PAGE:
-                return ERROR
             try:
+                self._check_range(reference, first, last)
                 self._move(request.operation, reference, first, last, sector)
-            except GrantError:
+            except GrantError as error:
+                self.refused(error)
                 return ERROR
             sector += last - first + 1
         return OKAY
 
+    def _check_range(self, reference: int, first: int, last: int) -> None:
+        """GrantError unless the sectors lie in the granted frame."""
+        if first <= last < self.frame_sectors:
+            return
+        if last >= self.frame_sectors:
+            beyond = self.grants.frame(reference) + abi.PAGE
+            self.domain.refusals.record(RefusalReason.GRANT_SECTORS, beyond)
+        raise GrantError(GrantStatus.BAD_COPY_ARGUMENT, f"sectors {first} to {last} of a frame")
+
     def _move(self, operation: int, reference: int, first: int, last: int, sector: int) -> None:
         """Sectors between the disk and one mapped frame, which the drive reaches by itself."""
-        grants = self.domain.grants
+        grants = self.grants
         page = grants.map(reference, write=operation == READ)
         try:
             for n in range(last - first + 1):

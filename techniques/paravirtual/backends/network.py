@@ -116,7 +116,8 @@ class NetworkBackend(Backend):
                 self.domain.grants.read(part[0], part[1], size)
                 for part, size in zip(parts, sizes, strict=True)
             )
-        except GrantError:
+        except GrantError as error:
+            self.refused(error)
             return None
 
     def _answer(self, identifiers: list[int], status: int) -> None:
@@ -168,7 +169,8 @@ class NetworkBackend(Backend):
         try:
             self.domain.grants.write(reference, 0, frame)
             self._counts[_RECEIVED] += 1
-        except GrantError:
+        except GrantError as error:
+            self.refused(error)
             status = ERROR
         self._counts[_BY_VMM] += 1
         self._rx.put(_RX_RESPONSE.pack(identifier, 0, 0, status))

@@ -12,6 +12,7 @@ import struct
 
 from techniques.paravirtual import abi
 from techniques.paravirtual.grant_table import GrantedPage
+from techniques.refusals import RefusalReason, Refusals
 
 _REQUEST_PRODUCER, _REQUEST_EVENT, _RESPONSE_PRODUCER, _RESPONSE_EVENT = 0, 4, 8, 12
 _ENTRIES = 64
@@ -19,10 +20,13 @@ _MASK = 0xFFFFFFFF
 
 
 class SharedRing:
-    """The back end's view of a ring in `page`."""
+    """The back end's view of a ring in `page`; `refusals` takes what it does not believe."""
 
-    def __init__(self, page: GrantedPage, request_bytes: int, response_bytes: int) -> None:
+    def __init__(
+        self, page: GrantedPage, request_bytes: int, response_bytes: int, refusals: Refusals
+    ) -> None:
         self.page = page
+        self._refusals = refusals
         self._entry = max(request_bytes, response_bytes)
         self._request = request_bytes
         self.size = 1 << ((abi.PAGE - _ENTRIES) // self._entry).bit_length() - 1
@@ -39,10 +43,17 @@ class SharedRing:
     def _place(self, number: int) -> int:
         return _ENTRIES + number % self.size * self._entry
 
+    def _waiting(self) -> int:
+        """Requests that the front end says there are."""
+        return self._index(_REQUEST_PRODUCER) - self._consumed & _MASK
+
     def take(self) -> bytes | None:
         """The next request; None if there is none. No more than the ring holds are believed."""
-        waiting = self._index(_REQUEST_PRODUCER) - self._consumed & _MASK
-        if not waiting or waiting > self.size:
+        waiting = self._waiting()
+        if waiting > self.size:
+            self._refusals.record(RefusalReason.RING_INDEX, self.page.address)
+            return None
+        if not waiting:
             return None
         request = self.page.read(self._place(self._consumed), self._request)
         self._consumed = self._consumed + 1 & _MASK

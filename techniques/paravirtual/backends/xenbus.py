@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from enum import IntEnum
 
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.backends.shared_ring import SharedRing
 from techniques.paravirtual.domain import Domain
-from techniques.paravirtual.grant_table import GrantError
+from techniques.paravirtual.grant_table import GrantedPage, GrantError
 from techniques.paravirtual.xenstore import Store
+from techniques.refusals import RefusalReason, Refusals
 
 
 class DeviceState(IntEnum):
@@ -44,6 +46,7 @@ class Backend(ABC):
         )
         self.port = 0
         self.rings: list[SharedRing] = []
+        self.ring_type: Callable[[GrantedPage, int, int, Refusals], SharedRing] = SharedRing
 
     @abstractmethod
     def offers(self) -> dict[str, str]:
@@ -128,9 +131,14 @@ class Backend(ABC):
     def ring(self, name: str, request_bytes: int, response_bytes: int) -> SharedRing:
         """Map the ring of the grant that the front end calls `name`."""
         page = self.domain.grants.map(self.key(name), write=True)
-        ring = SharedRing(page, request_bytes, response_bytes)
+        ring = self.ring_type(page, request_bytes, response_bytes, self.domain.refusals)
         self.rings.append(ring)
         return ring
+
+    def refused(self, error: GrantError) -> None:
+        """Put a grant on record that was not the domain's to give."""
+        if error.address is not None:
+            self.domain.refusals.record(RefusalReason.GRANT, error.address)
 
     def notify(self) -> None:
         """Send the front end an event."""

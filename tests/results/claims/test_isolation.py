@@ -78,5 +78,12 @@ def test_a_breach_between_vms_or_an_attempt_without_a_record_refutes(
     assert found.verdict == "does not hold"
 
 
+def test_an_attempt_that_fails_unprotected_shows_nothing(evidence: Make) -> None:
+    cells = SHARED, ("isolation/ring", {}, {"refused": 1})
+    for counted, verdict in ((THROUGH, "holds"), ({}, "does not hold")):
+        found = isolation.several_machines(evidence(*cells, ("isolation/ring", OPEN, counted)))
+        assert found.verdict == verdict
+
+
 def test_sharing_alone_is_half_an_experiment(evidence: Make) -> None:
     assert isolation.several_machines(evidence(SHARED)).verdict == "not tested"

@@ -6,6 +6,7 @@ import pytest
 
 import workloads
 from hardware_model.boot import IMAGE_BASE
+from hardware_model.vtd.fault_reasons import FaultReason
 from techniques import find, names, run_guest
 from techniques.isolation import ATTACKS
 from techniques.isolation.attacks import Protection
@@ -42,7 +43,7 @@ def test_an_attack_succeeds_unprotected_and_is_stopped_and_reported_protected(
     assert not any(stopped.counters_total.get(name) for name in BREACHES)
     assert any(let.counters_total.get(name) for name in BREACHES)
     reason = ATTACKS[attack].reason
-    if reason is not None:
+    if isinstance(reason, FaultReason):
         assert stopped.counters_total[f"vtd.fault.{reason.name.lower()}"] == 1
         assert len(stopped.notes) == 1
         assert f"reason {reason:#04x}" in stopped.notes[0]
@@ -86,6 +87,53 @@ def test_a_foreign_frame_is_refused_for_the_right_reason_at_its_address(
     let = run_guest(technique, workload, "small", knobs={"protection": False})
     assert let.counters_total["isolation.breach.bytes"] == 64
     assert "refused" not in let.counters_total
+
+
+FORGED = {
+    "isolation/ring": (RefusalReason.DESCRIPTOR_ADDRESS, RefusalReason.GRANT),
+    "isolation/ring@write": (RefusalReason.DESCRIPTOR_ADDRESS, RefusalReason.GRANT),
+    "isolation/ring@beyond": (RefusalReason.DESCRIPTOR_NUMBER, RefusalReason.GRANT_SECTORS),
+    "isolation/ring@loop": (RefusalReason.DESCRIPTOR_LOOP, RefusalReason.RING_INDEX),
+}
+"""What back ends have against each forged ring: virtio's, and Xen's."""
+BLOCK, QUEUE, RING = 2 << 20, 0x4000, 0x8000  # devices' memory at the end of the guest's, and in it
+
+
+def _forged_address(technique: str, attack: str) -> int:
+    """Guest-physical of a virtio ring, machine address of a Xen ring."""
+    vmm, size = find(technique).vmm_bytes, workloads.find(attack).ram_mib << 20
+    own = vmm if technique == "pv" else 0  # where addresses of the attacker's memory begin
+    return {
+        "isolation/ring": own + size + vmm + IMAGE_BASE,  # the victim's kernel
+        "isolation/ring@write": own + size + vmm + IMAGE_BASE,
+        "isolation/ring@beyond": own + size,  # just behind
+        "isolation/ring@loop": own + size - BLOCK + (RING if technique == "pv" else QUEUE),
+    }[attack]
+
+
+@pytest.mark.parametrize("technique", VMMS)
+@pytest.mark.parametrize("attack", FORGED)
+def test_a_forged_ring_is_refused_for_the_right_reason_at_its_address(
+    technique: str, attack: str
+) -> None:
+    workload = workloads.find(attack)
+    reason = FORGED[attack][technique == "pv"]
+    found = run_guest(technique, workload, "small")
+    assert found.notes == [f"{reason.doc} {_forged_address(technique, attack):#x}"]
+    assert found.counters_total[f"refused.{reason.value}"] == found.counters_total["refused"]
+    let = run_guest(technique, workload, "small", knobs={"protection": False})
+    assert "refused" not in let.counters_total
+
+
+def test_the_back_end_of_a_forged_ring_reads_and_writes_the_victim_only_if_it_believes() -> None:
+    """64 bytes are looked at; of a sector written over them, one was the same."""
+    for attack, bytes_ in (("isolation/ring", 64), ("isolation/ring@write", 63)):
+        let = run_guest("hvm-ept", workloads.find(attack), "small", knobs={"protection": False})
+        assert let.counters_total["isolation.breach.bytes"] == bytes_
+        assert let.counters_total["io.disk.request"] == 1
+        stopped = run_guest("hvm-ept", workloads.find(attack), "small")
+        assert "io.disk.request" not in stopped.counters_total
+        assert stopped.counters_total["io.doorbell"] == 2  # for receive buffers, and it was tried
 
 
 def test_a_forged_entry_is_refused_by_name_under_pv() -> None:

@@ -16,6 +16,7 @@ from techniques.io_models.virtio.virtqueue import (
     Suppression,
     Virtqueue,
 )
+from techniques.refusals import RefusalReason
 
 ENTRIES, BASE = 8, 0x1000
 AVAILABLE, USED = BASE + 16 * ENTRIES, BASE + 0x1000
@@ -79,13 +80,20 @@ def test_a_chain_is_followed_with_the_direction_of_each_region():
     assert driver.queue.take() is None
 
 
-@pytest.mark.parametrize(("flags", "following"), [(NEXT, 0), (NEXT, ENTRIES)])
-def test_a_chain_without_end_or_out_of_the_table_breaks_the_queue(flags, following):
+@pytest.mark.parametrize(
+    ("following", "reason", "address"),
+    [
+        (0, RefusalReason.DESCRIPTOR_LOOP, BASE),
+        (ENTRIES, RefusalReason.DESCRIPTOR_NUMBER, BASE + 16 * ENTRIES),
+    ],
+)
+def test_a_chain_without_end_or_out_of_the_table_breaks_the_queue(following, reason, address):
     driver = Driver()
-    driver.describe(0, 0x100, 1, flags, following)
+    driver.describe(0, 0x100, 1, NEXT, following)
     driver.add(0)
-    with pytest.raises(BrokenQueue):
+    with pytest.raises(BrokenQueue) as broken:
         driver.queue.take()
+    assert (broken.value.reason, broken.value.address) == (reason, address)
 
 
 @given(
