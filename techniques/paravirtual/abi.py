@@ -40,6 +40,7 @@ class Errno(IntEnum):
     EINVAL = 22
     ENOSPC = 28
     ENOSYS = 38
+    ETIME = 62
 
 
 class HypercallError(Exception):
@@ -244,13 +245,14 @@ class Feature(IntFlag):
     PAE_PGDIR_ABOVE_4GB = 1 << 4
 
 
+SINGLESHOT_FUTURE = 1  # flag of a one-shot timer: not if its time has passed
 TRAP_PRIVILEGE = 3  # bits of a trap_info entry's flags
 TRAP_INTERRUPT_GATE = 4  # flag of a trap_info entry: events are masked on entry
 CALLBACK_EVENT, CALLBACK_FAILSAFE, CALLBACK_SYSCALL = 0, 1, 2
 VGCF_IN_SYSCALL = 0x100
 
 # --- shared_info --------------------------------------------------------------------------------------
-VCPU_INFO_BYTES = 64
+VCPU_INFO_BYTES, LEGACY_VCPUS = 64, 32
 UPCALL_PENDING, UPCALL_MASK, PENDING_SELECTOR, VCPU_CR2, VCPU_TIME = 0, 1, 8, 16, 32
 EVTCHN_PENDING, EVTCHN_MASK, WALL_CLOCK = 2048, 2560, 3072
 EVENT_CHANNELS = 4096

@@ -88,8 +88,9 @@ class DomainBuilder:
             abi.START_MFN_LIST: p2m,
             abi.START_MOD_START: layout.module[0],
             abi.START_MOD_LEN: layout.module[1],
-            abi.START_FIRST_P2M_PFN: layout.p2m,
-            abi.START_NR_P2M_FRAMES: self._p2m_frames(),
+            # Only for a list outside of the initial mapping.
+            abi.START_FIRST_P2M_PFN: layout.p2m if layout.p2m_linear else 0,
+            abi.START_NR_P2M_FRAMES: self._p2m_frames() if layout.p2m_linear else 0,
         }
         for offset, value in words.items():
             struct.pack_into("<Q", page, offset, value)

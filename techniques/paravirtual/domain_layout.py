@@ -54,8 +54,8 @@ class DomainLayout:
         return self.virtual_base + address
 
 
-def own_layout(image: GuestImage, pages: int, command_line: str) -> DomainLayout:
-    """For an image of our own, with `pages` frames of memory; GuestError if that is too much."""
+def own_layout(image: GuestImage, pages: int, command_line: str, *, store: bool) -> DomainLayout:
+    """For an image of our own with `pages` frames, with a xenstore or without; GuestError if that is too much."""
     parameters = [*image.parameters, *[0] * (PARAMETERS - len(image.parameters))]
     head = (MAGIC, pages * abi.PAGE, IMAGE_BASE, len(image.code))
     first_table = _P2M + -(-pages // 512)
@@ -72,7 +72,7 @@ def own_layout(image: GuestImage, pages: int, command_line: str) -> DomainLayout
         p2m=_P2M,
         start_info=_START_INFO,
         console=_CONSOLE,
-        store=_STORE,
+        store=_STORE if store else 0,
         module=(KERNEL_BASE + (_MODULE << 12), len(module)),
         command_line=command_line.encode(),
     )

@@ -208,8 +208,7 @@ class ProcessorHypercalls:
             case VcpuOp.IS_UP:
                 return 1
             case VcpuOp.SET_SINGLESHOT_TIMER:
-                (deadline,) = self._memory.unpack("Q", argument)
-                self._domain.clock.arm(deadline)
+                self._arm_once(*self._memory.unpack("QI", argument))
             case VcpuOp.GET_RUNSTATE_INFO:
                 self._domain.runstate.store(argument)
             case VcpuOp.REGISTER_RUNSTATE_AREA:
@@ -224,11 +223,24 @@ class ProcessorHypercalls:
                 mfn, offset = self._memory.unpack("QI", argument)
                 if offset + abi.VCPU_INFO_BYTES > abi.PAGE:
                     raise HypercallError(Errno.EINVAL, "vcpu_info would cross a page")
-                self._domain.types.get_page_and_type(mfn, FrameType.WRITABLE)
-                self._domain.shared.move_vcpu((mfn << 12) + offset)
+                self._move_vcpu_info(mfn, offset)
             case _:
                 raise HypercallError(Errno.ENOSYS, f"vcpu_op {command}")
         return 0
+
+    def _arm_once(self, deadline: int, flags: int) -> None:
+        if flags & abi.SINGLESHOT_FUTURE and deadline < self._domain.clock.now:
+            raise HypercallError(Errno.ETIME, f"{deadline} has passed")
+        self._domain.clock.arm(deadline)
+
+    def _move_vcpu_info(self, mfn: int, offset: int) -> None:
+        types = self._domain.types
+        types.get_page_and_type(mfn, FrameType.WRITABLE)
+        try:
+            self._domain.shared.move_vcpu((mfn << 12) + offset)
+        except HypercallError:
+            types.put_page_and_type(mfn)
+            raise
 
     def sched_op(self, command: int, argument: int, *_: int) -> int:
         """Yield, block until an event, or shut down."""

@@ -6,6 +6,7 @@ import struct
 
 from hardware_model.memory import MachineMemory
 from techniques.paravirtual import abi
+from techniques.paravirtual.abi import Errno, HypercallError
 
 # System time is in nanoseconds; one unit of virtual time, one tick of the TSC, is one of them:
 # ns = (tsc << shift) * multiplier >> 32.
@@ -21,7 +22,8 @@ class SharedInfo:
         self.page = page
         self.vcpu = page
         memory.write(page + abi.EVTCHN_MASK, b"\xff" * (abi.EVENT_CHANNELS // 8))
-        memory.write(page + abi.UPCALL_MASK, b"\x01")
+        for vcpu in range(abi.LEGACY_VCPUS):
+            memory.write(page + vcpu * abi.VCPU_INFO_BYTES + abi.UPCALL_MASK, b"\x01")
         memory.write(page + abi.WALL_CLOCK, struct.pack("<3I", 2, WALL_CLOCK_SECONDS, 0))
         memory.write(page + abi.VCPU_TIME, self.clock_record())
 
@@ -31,9 +33,16 @@ class SharedInfo:
         return struct.pack("<IIQQIbBxx", 2, 0, 0, 0, _TSC_MULTIPLIER, _TSC_SHIFT, 1)
 
     def move_vcpu(self, address: int) -> None:
-        """Keep virtual processor 0's part at machine `address` from now on."""
+        """Keep virtual processor 0's part at machine `address` from now on; HypercallError EINVAL if it was moved.
+
+        All of it is marked as pending, lest an event be lost.
+        """
+        if self.vcpu != self.page:
+            raise HypercallError(Errno.EINVAL, "vcpu_info has its place already")
         self._memory.write(address, self._memory.read(self.vcpu, abi.VCPU_INFO_BYTES))
         self.vcpu = address
+        self._memory.write64(address + abi.PENDING_SELECTOR, (1 << 64) - 1)
+        self.set_pending()
 
     @property
     def masked(self) -> bool:

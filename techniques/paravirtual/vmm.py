@@ -158,7 +158,7 @@ class Paravirtual(Technique):
         image, pages = self.image, self.domain.pages
         if isinstance(image, GuestImage):
             options = "" if self.settings["pv.batching"] == "multicall" else "nobatch"
-            return own_layout(image, pages, options)
+            return own_layout(image, pages, options, store=self.store is not None)
         if isinstance(image, LinuxImage):
             if self.domain.direct_traps:
                 raise GuestError(

@@ -273,6 +273,43 @@ def test_calls_that_xen_lacks_are_counted_by_number_and_multicalls_by_size(tmp_p
     }
 
 
+VCPU_OP = """
+    mov edi, {command}
+    xor esi, esi
+    lea rdx, [rip + operation]
+    HYPERCALL 24
+    mov [rip + result + {index} * 8], rax
+"""
+
+
+def test_a_one_shot_timer_may_refuse_a_time_that_has_passed(tmp_path: Path) -> None:
+    future = "mov qword ptr [rip + operation], 1\n mov dword ptr [rip + operation + 8], {flags}\n"
+    body = "".join(
+        future.format(flags=flags) + VCPU_OP.format(command=8, index=index)
+        for index, flags in enumerate((1, 0))
+    )
+    assert answers(tmp_path, body)[:2] == [-62, 0]
+
+
+def test_the_virtual_processors_part_of_the_shared_page_is_moved_once(tmp_path: Path) -> None:
+    """To the end of a page of the guest's, not over it; the frame is held writable from then on."""
+    where = """
+    lea rax, [rip + page]
+    mov rcx, KERNEL_BASE
+    sub rax, rcx
+    pv_frame_to_entry rax
+    shr rax, 12
+    mov [rip + operation], rax
+    mov dword ptr [rip + operation + 8], {offset}
+    """
+    body = "".join(
+        where.format(offset=offset) + VCPU_OP.format(command=10, index=index)
+        for index, offset in enumerate((4040, 4032, 0))
+    )
+    pin = TO_PAGE + "mov rsi, rax\n shr rsi, 12\n EXTENDED 3, 0"  # MMUEXT_PIN_L1_TABLE
+    assert answers(tmp_path, body + pin)[:4] == [EINVAL, 0, EINVAL, EINVAL]
+
+
 def test_a_guest_that_blocks_for_ever_is_told_so(tmp_path: Path) -> None:
     ended = outcome(tmp_path, "call xen_block")
     assert ended.status == "failed"
