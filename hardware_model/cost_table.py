@@ -26,6 +26,7 @@ Component = Literal[
     "interrupts",
     "I/O",
     "DMA remapping",
+    "IOTLB invalidation",
 ]
 
 COMPONENTS: tuple[Component, ...] = get_args(Component)
@@ -230,11 +231,16 @@ COSTS: tuple[Cost, ...] = (
         {
             "iommu.map": ("iommu.map", "making a second-level entry, memory barrier included"),
             "iommu.unmap": ("iommu.unmap", "clearing a second-level entry, barrier included"),
+            "iommu.fault": ("iommu.fault_handled", "reading and clearing a fault record"),
+        },
+    ),
+    *_costs(
+        "IOTLB invalidation",
+        {
             "iommu.invalidate": (
                 "vtd.queue.wait",
                 "queueing an invalidation and waiting for its end",
             ),
-            "iommu.fault": ("iommu.fault_handled", "reading and clearing a fault record"),
         },
     ),
 )

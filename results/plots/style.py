@@ -82,10 +82,12 @@ _FILLS: Mapping[str, tuple[str, str]] = {
     "hypercalls": (PURPLE, ""),
     "interrupts": (YELLOW, "xx"),
     "I/O": (BLACK, ""),
+    "DMA remapping": ("#FFFFFF", "++"),
+    "IOTLB invalidation": ("#FFFFFF", "OO"),
 }
 
 COMPONENT_FILLS: Mapping[str, tuple[str, str]] = {
-    component: _FILLS.get(component, ("#FFFFFF", "++")) for component in COMPONENTS
+    component: _FILLS[component] for component in COMPONENTS
 }
 """Colour and hatch of each component of the cycle stack."""
 
