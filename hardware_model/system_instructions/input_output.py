@@ -32,9 +32,15 @@ ROWS = (
         "IN",
         "E4, E5, EC, ED",
         ("in",),
-        "in-cache or callout: loads a byte from the virtual chipset if that has no effect; else the VMM",
+        "in-cache or callout: itself from a port of an assigned device; loads a byte from the virtual chipset if that "
+        "has no effect; else the VMM",
     ),
-    _port("OUT", "E6, E7, EE, EF", ("out",)),
+    _port(
+        "OUT",
+        "E6, E7, EE, EF",
+        ("out",),
+        "callout: the VMM's device model; itself, in the cache, to a port of an assigned device",
+    ),
     _port("INS", "6C, 6D"),
     _port("OUTS", "6E, 6F"),
 )

@@ -8,7 +8,8 @@ copying            instructions taken over, RIP-relative operands fixed up
 control_flow       jumps, calls and returns
 interrupt_return   IRETQ; system_return: SYSRETQ; user_returns: what both need to enter user code
 descriptor_checks  LAR, LSL, VERR, VERW
-sensitive          sequences on the state page, callouts; state_reads, port_reads: those that only load from it
+sensitive          sequences on the state page, callouts; state_reads: those that only load from it
+port_accesses      IN and OUT; open_ports: of the guest's own devices
 translator         from guest code to a unit
 address_space      which roots share their units
 translation_cache  units in machine memory, chained and found

@@ -35,8 +35,9 @@ class UnitBuilder:
     `address` is where the next instruction will stand.
     """
 
-    def __init__(self, rip: int, entry: int) -> None:
+    def __init__(self, rip: int, entry: int, *, open_ports: bool = False) -> None:
         self.guest = rip
+        self.open_ports = open_ports  # whether there are ports that need no VMM
         self._start = rip
         self._entry = entry
         self._state = (entry >> 39 << 39) + IN_SLOT + STATE
@@ -98,6 +99,10 @@ class UnitBuilder:
             self._patch(site, self.address)
         if branch is None:
             self._leaps.clear()
+
+    def land_short(self, at: int) -> None:
+        """The two-byte jump at `at` leads here."""
+        self._code[at - self._entry + 1] = self.address - at - 2
 
     def callout(
         self, kind: Kind, instruction: Instruction | None = None, saved: tuple[int, ...] = ()

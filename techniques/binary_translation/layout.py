@@ -4,7 +4,8 @@ It lies behind the deprivileging VMM's window, under the same root entry, in glo
 the state page can be written:
 
     REGION + 0F3000  state page of the virtual CPU
-           + 120000  for each port 0 if an IN of one byte finds its value in the next table, else 1; 64 KiB
+           + 120000  for each port 0 if an IN of one byte finds its value in the next table, 2 if accesses need
+                     no VMM, else 1; 64 KiB
            + 130000  the value of each port, 64 KiB
            + 200000  lookup tables, one for each address space: code address for each value of a target's
                      low 16 bits; 512 KiB each

@@ -13,7 +13,7 @@ from techniques.binary_translation.builder import RAX, RSP, UnitBuilder
 from techniques.binary_translation.copying import register_name
 from techniques.binary_translation.descriptor_checks import descriptor_check
 from techniques.binary_translation.interrupt_return import interrupt_return
-from techniques.binary_translation.port_reads import port_in
+from techniques.binary_translation.port_accesses import port_in, port_out
 from techniques.binary_translation.state_reads import (
     CONTROL,
     SELECTORS,
@@ -158,6 +158,7 @@ _SEQUENCES: dict[int, Translate] = {
     Mnemonic.STAC: _alignment_check("or dword ptr [rsp], 0x40000"),
     Mnemonic.CLAC: _alignment_check("and dword ptr [rsp], 0xfffbffff"),
     Mnemonic.IN: port_in,
+    Mnemonic.OUT: port_out,
     Mnemonic.IRETQ: interrupt_return,
     Mnemonic.SYSRETQ: system_return,
     Mnemonic.LAR: descriptor_check,
@@ -182,7 +183,7 @@ TRANSFERS = _named(
 """Callouts after which control seldom goes on behind the instruction."""
 
 CALLOUTS = TRANSFERS | _named(
-    "OUT INSB INSW INSD OUTSB OUTSW OUTSD LMSW CLTS LGDT LIDT LLDT LTR "
+    "INSB INSW INSD OUTSB OUTSW OUTSD LMSW CLTS LGDT LIDT LLDT LTR "
     "LSS LFS LGS SWAPGS RDMSR WRMSR RDPMC INVLPG INVD WBINVD MONITOR MWAIT XSETBV"
 )
 """What the VMM performs; of JMP, CALL and RET the far forms only."""

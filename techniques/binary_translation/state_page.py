@@ -10,6 +10,7 @@ from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.virtual_cpu import IF, VirtualCpu
 
 _MASK = (1 << 64) - 1
+_ARITHMETIC = 0x8D5
 _WORD = {name: offset >> 3 for name, offset in STATE_FIELDS.items()}
 _LOADED = tuple(_WORD[name] for name in ("interrupts", "iopl", "cr8", "cr2"))
 _INTERRUPTS, _IOPL, _CR8, _CR2 = _LOADED
@@ -30,6 +31,11 @@ _STORED = (
         )
     ),
 )
+
+
+def flags_in_rax(rax: int, rflags: int) -> int:
+    """`rflags` with the arithmetic flags that LAHF and SETO AL have left in RAX."""
+    return rflags & ~_ARITHMETIC | rax >> 8 & 0xD5 | (rax & 1) << 11
 
 
 class StatePage:

@@ -60,6 +60,7 @@ class Translator:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.open_ports = False  # whether the guest has ports that need no VMM
 
     def translate(self, rip: int, entry: int, *, single: bool = False) -> Unit:
         """The unit for guest code at `rip`, to stand at linear address `entry`.
@@ -74,7 +75,7 @@ class Translator:
         first = Decoder(64, code, ip=rip).decode()
         if first.code == Code.INVALID and len(code) < LONGEST:
             code = self._crossing(rip, code, pages)
-        builder = UnitBuilder(rip, entry)
+        builder = UnitBuilder(rip, entry, open_ports=self.open_ports)
         used = self._instructions(builder, rip, code, single or len(pages) > 1)
         unit = builder.finish()
         unit.pages = tuple(pages)

@@ -36,7 +36,7 @@ class UserReturns:
         self._registers = registers
         self._cpu = cpu
         self._tables = tables
-        self._version = -1
+        self._seen = -1, False
         self.sysret_asks = True
 
     def returned(self) -> None:
@@ -52,9 +52,13 @@ class UserReturns:
             words[_WORD[f"user_{name}_at"]] = base + (selector & ~7) & (1 << 64) - 1
 
     def follow_tables(self) -> None:
-        """Translated code is about to run: the VMM's tables may have changed."""
-        if self._version != self._tables.version:
-            self._version = self._tables.version
+        """Translated code is about to run: the VMM's tables may have changed.
+
+        While the TSS shows open ports, no return to user code goes without the VMM, which closes them.
+        """
+        seen = self._tables.version, self._tables.ports_shown
+        if self._seen != seen:
+            self._seen = seen
             nowhere = self._cache.region + STATE + STATE_FIELDS["user_code_at"]
             self._words[_WORD["user_code"]], self._words[_WORD["user_code_at"]] = 0, nowhere
             self.star_loaded()
@@ -69,4 +73,4 @@ class UserReturns:
             self._tables.own_descriptor(code) == _USER_CODE
             and self._tables.own_descriptor(data) == _USER_DATA
         )
-        self.sysret_asks = not (fixed and msrs[Msr.EFER] & Efer.SCE)
+        self.sysret_asks = not (fixed and msrs[Msr.EFER] & Efer.SCE) or self._tables.ports_shown

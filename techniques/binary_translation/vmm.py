@@ -17,20 +17,14 @@ from hardware_model.executor import words as W
 from hardware_model.executor.words import Intercept, Mode
 from hardware_model.machine import End, Machine
 from techniques.binary_translation import counts as counted
-from techniques.binary_translation import listing
+from techniques.binary_translation import layout, listing
 from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts, perform
 from techniques.binary_translation.chipset import Chipset
 from techniques.binary_translation.code_frames import CodeFrames
 from techniques.binary_translation.knobs import ADAPTIVE, CACHE_SIZE
-from techniques.binary_translation.layout import (
-    CR4_PKS,
-    IN_SLOT,
-    KEY_RIGHTS,
-    REGION_BYTES,
-    map_region,
-)
-from techniques.binary_translation.state_page import StatePage
+from techniques.binary_translation.open_ports import OpenPorts
+from techniques.binary_translation.state_page import StatePage, flags_in_rax
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.binary_translation.translator import Source, Translator
 from techniques.binary_translation.unit import Mark, Unit
@@ -49,7 +43,6 @@ from techniques.technique import GuestError
 _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
 _DEBUG = Intercept.EXCEPTION + DEBUG
 _MASK = (1 << 64) - 1
-_ARITHMETIC = 0x8D5
 
 
 class BinaryTranslation(DeprivilegingVmm):
@@ -67,9 +60,9 @@ class BinaryTranslation(DeprivilegingVmm):
         counts = self.bt_counts = counted.view(machine.counters)
         region = self.memory.base - self.own_bytes
         root = self.shadow.window.root_entry
-        map_region(machine.memory, root, region + REGION_BYTES, region)
+        layout.map_region(machine.memory, root, region + layout.REGION_BYTES, region)
         self.shadow.forced_cr4 = (
-            CR4_PKS  # and no TSD: RDTSC is copied, virtual time is the counter's
+            layout.CR4_PKS  # and no TSD: RDTSC is copied, virtual time is the counter's
         )
         self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
         self.source = Source(self.memory, self.shadow.walker)
@@ -78,6 +71,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self.returns = UserReturns(self.cache, machine.registers, self.cpu, self.tables)
         self.page = StatePage(self.cache, machine.registers, self.cpu, self.virtual, self.returns)
         self.chipset = Chipset(self.cache, self.virtual.devices.bus)
+        self.ports = OpenPorts(self)
         self.callouts = Callouts(self)
         self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))
         self._in_cache = False
@@ -86,10 +80,14 @@ class BinaryTranslation(DeprivilegingVmm):
         self._step = False
         self._entered = -1
 
+    def open_ports(self, first: int, count: int) -> None:
+        """Translated code accesses these ports without the VMM."""
+        self.ports.open(range(first, first + count))
+
     def start(self) -> None:
         """Boot the guest and enter its first translation."""
         super().start()
-        self.machine.load_supervisor_key_rights(KEY_RIGHTS)
+        self.machine.load_supervisor_key_rights(layout.KEY_RIGHTS)
         self.page.store_tables()
         self._enter()
         self.machine.on_exit = self._on_exit
@@ -136,8 +134,11 @@ class BinaryTranslation(DeprivilegingVmm):
         if self._within_step():
             self._resume = address, used
             return
-        faults = self.adaptation.faults()
-        self.on_trap(self._processor.trap())
+        faults, trap = self.adaptation.faults(), self._processor.trap()
+        if self.ports.wanted(unit, address):
+            self._note("port")
+        else:
+            self.on_trap(trap)
         unchanged = self._registers.rip == rip and self.machine.now == now and not self._step
         if unchanged and self.cpu.cpl == 0 and unit is not None and unit.valid:
             self._resume = address, used
@@ -160,7 +161,7 @@ class BinaryTranslation(DeprivilegingVmm):
             rip = int(registers.gpr[1]) - mark.bias & _MASK
         registers.rip = rip
         if mark.flags_in_rax:
-            registers.rflags = registers.rflags & ~_ARITHMETIC | _flags(int(registers.gpr[0]))
+            registers.rflags = flags_in_rax(int(registers.gpr[0]), registers.rflags)
         for number in mark.saved:
             registers.gpr[number] = self.page.saved(number)
         registers.sti_shadow = mark.shadow
@@ -280,7 +281,7 @@ class BinaryTranslation(DeprivilegingVmm):
 
     def window_moved(self) -> None:
         """The cache is elsewhere, so that nothing of it can be used on."""
-        self.cache.move(self.shadow.window.base + IN_SLOT)
+        self.cache.move(self.shadow.window.base + layout.IN_SLOT)
         self.frames.forget()
         self._resume = self._unit = None
 
@@ -288,11 +289,6 @@ class BinaryTranslation(DeprivilegingVmm):
         """The VMM has stored to guest memory."""
         super().memory_written(gpa, size)
         self.frames.written(gpa, size)
-
-
-def _flags(rax: int) -> int:
-    """The arithmetic flags that LAHF and SETO AL left in RAX."""
-    return rax >> 8 & 0xD5 | (rax & 1) << 11
 
 
 def _body(unit: Unit | None) -> int:

@@ -114,6 +114,11 @@ class DescriptorTables:
         """The descriptor that the processor has for a selector of the GDT."""
         return self._gdt.descriptors(selector >> 3)[1]
 
+    @property
+    def ports_shown(self) -> bool:
+        """Whether the TSS lets through accesses to the ports that are open to the guest's kernel."""
+        return self._own.ports_shown
+
     def set_ring(self, *, in_kernel: bool) -> None:
         """The guest enters or leaves its kernel."""
         self._gdt.set_ring(in_kernel=in_kernel)

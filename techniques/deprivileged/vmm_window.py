@@ -41,12 +41,14 @@ class VmmWindow:
     """
 
     slot = ROOT_INDEX
+    on_demand = False  # ports are shown when the kernel wants one, and not whenever it is entered
 
     def __init__(self, memory: MachineMemory, frames: FrameAllocator) -> None:
         self._memory = memory
         self._allocator = frames
         self._frames: dict[int, int] = {}
         self._open: set[int] = set()
+        self.ports_shown = False
         tables = [self._new(frames) for _ in range(3)]
         for upper, lower in pairwise(tables):
             memory.write64(upper, lower | _TABLE)
@@ -96,10 +98,23 @@ class VmmWindow:
         for offset in range(0, len(content), 0x1000):
             at = self.machine_address(TSS_WITH_PORTS + offset)
             self._memory.write(at, content[offset : offset + 0x1000])
+        self.ports_shown = True
 
     def show_ports(self, *, in_kernel: bool) -> None:
         """The bitmap is for the guest's kernel: the processor does not tell CPL 1 from CPL 3 in it."""
-        if self._open:
+        if self._open and not (in_kernel and self.on_demand):
+            self._show(in_kernel=in_kernel)
+
+    def ports_wanted(self) -> bool:
+        """The kernel was refused a port: show it the bitmap. False if it sees it already, or there is none."""
+        wanted = bool(self._open) and not self.ports_shown
+        if wanted:
+            self._show(in_kernel=True)
+        return wanted
+
+    def _show(self, *, in_kernel: bool) -> None:
+        if self.ports_shown != in_kernel:
+            self.ports_shown = in_kernel
             limit = TSS_BYTES + PORT_BITMAP_BYTES - 1
             at = self.machine_address(TSS_WITH_PORTS + IO_MAP_BASE_OFFSET)
             base = TSS_BYTES if in_kernel else limit
