@@ -47,11 +47,18 @@ class Board:
     """Values measured in this session, by bar and what was measured."""
 
     values: dict[tuple[str, str], float] = field(default_factory=dict)
+    comparisons: list[str] = field(default_factory=list)
 
     def measured(self, key: str, value: float, of: str = "") -> str:
         """Keep a value under the bar `key`; the line that says it."""
         self.values[key, of] = value
         return self._line(key, of, value)
+
+    def compared(self, other: str, loop: str, ratio: float, theirs: float, ours: float) -> str:
+        """Keep what one iteration of `loop` costs in an`other` simulator and here, in ns; the line that says it."""
+        line = f"{other:<28} {loop:<14} {theirs:>10.2f} ns, full accounting here {ours:>8.2f} ns: x {ratio:.3g}"
+        self.comparisons.append(line)
+        return line
 
     @staticmethod
     def _line(key: str, of: str, value: float) -> str:

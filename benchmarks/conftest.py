@@ -35,8 +35,12 @@ def growth() -> Iterator[Growth]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    lines = list(config.stash[_BOARD].lines())
-    if lines:
-        terminalreporter.section("measured, beside what it should be")
+    board = config.stash[_BOARD]
+    for title, lines in (
+        ("one iteration of a loop in other simulators", board.comparisons),
+        ("measured, beside what it should be", list(board.lines())),
+    ):
+        if lines:
+            terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)

@@ -119,6 +119,9 @@ LOOPS = (
 #: Not among LOOPS: the bare engine passes over SYSCALL as if it were a NOP.
 SYSTEM_CALL = Loop("system-call", "inc rax", 500_000, 0.5, _SYSTEM_CALLS)
 
+#: The nearest to it that the engine alone can run: a SYSCALL that does nothing.
+IDLE_SYSTEM_CALL = Loop("system-call", "inc rax; syscall", 500_000, 0.5)
+
 
 def accounted_machine() -> tuple[Machine, GuestMemory]:
     """A machine with everything on, and its memory as a guest's."""

@@ -37,18 +37,18 @@ def accounted_seconds(loop: Loop) -> tuple[float, Machine]:
     """Time of the loop on the machine with virtual time, block profile, own MMU and modelled TLBs."""
     machine, memory = accounted_machine()
     machine.load_state(loop.load(memory))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert machine.run(Mode.BARE) is End.HALTED
-    return time.perf_counter() - begin, machine
+    return time.process_time() - begin, machine
 
 
 def virtualized_seconds(loop: Loop, technique: type[Technique]) -> float:
     """Time of the loop as a guest, set-up included."""
     machine = Machine(technique.vmm_bytes + RAM)
     guest = technique(machine, image(loop), resolve(technique.name, technique.knobs, {}))
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert guest.run(None) is End.HALTED
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.name)
@@ -108,19 +108,3 @@ def test_system_calls(benchmark: BenchmarkFixture, technique: type[Technique] | 
     benchmark.extra_info["microseconds"] = round(each, 3)
     benchmark.pedantic(taken, rounds=1)
     print(f"\n{technique.name if technique else 'native'}: system call {each:.2f} us", end="")
-
-
-def test_python_block_hook_relative_to_the_bare_engine(benchmark: BenchmarkFixture) -> None:
-    loop = LOOPS[3]
-
-    def hooked() -> float:
-        engine = BareEngine(RAM)
-        engine.count_with_python_hook()
-        return (
-            engine.run(Loop(loop.name, loop.body, loop.times // 100, loop.floor).load(engine)) * 100
-        )
-
-    ratio = bare_seconds(loop) / hooked()
-    benchmark.extra_info["ratio_to_bare"] = round(ratio, 4)
-    benchmark.pedantic(hooked, rounds=1)
-    print(f"\nPython block hook/bare = {ratio:.4f}", end="")

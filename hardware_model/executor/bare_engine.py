@@ -4,8 +4,8 @@ is measured against.
 
 from __future__ import annotations
 
-import ctypes
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,41 @@ from hardware_model.executor.build import check
 _engine: Any = unicorn  # the binding is not typed
 _EFER = 0xC0000080
 _PAGE = 4096
+
+
+@dataclass(slots=True)
+class PythonCounts:
+    """What Python hooks counted."""
+
+    instructions: int = 0
+    blocks: int = 0
+    reads: int = 0
+    writes: int = 0
+    system_calls: int = 0
+
+    def on_instruction(self, uc: Any, address: int, size: int, data: object) -> None:
+        """An instruction is about to execute."""
+        self.instructions += 1
+
+    def on_block(self, uc: Any, address: int, size: int, data: object) -> None:
+        """A basic block is entered."""
+        self.blocks += 1
+
+    def on_read(
+        self, uc: Any, kind: int, address: int, size: int, value: int, data: object
+    ) -> None:
+        """Memory is read."""
+        self.reads += 1
+
+    def on_write(
+        self, uc: Any, kind: int, address: int, size: int, value: int, data: object
+    ) -> None:
+        """Memory is written."""
+        self.writes += 1
+
+    def on_system_call(self, uc: Any, data: object) -> None:
+        """A SYSCALL."""
+        self.system_calls += 1
 
 
 class BareEngine:
@@ -36,18 +71,21 @@ class BareEngine:
         """Store `data` in memory before the run."""
         self.ram[address : address + len(data)] = np.frombuffer(data, np.uint8)
 
-    def count_with_python_hook(self) -> ctypes.c_uint64:
-        """Count blocks the way a plain user of the binding would: a Python block hook."""
-        counter = ctypes.c_uint64()
-
-        def on_block(uc: Any, address: int, size: int, data: object) -> None:
-            counter.value += 1
-
-        self.uc.hook_add(_engine.UC_HOOK_BLOCK, on_block)
-        return counter
+    def count_with_python_hooks(self) -> PythonCounts:
+        """Count the way a plain user of the binding would: Python hooks for instructions, blocks and memory accesses,
+        and for SYSCALL, which the engine alone passes over as if it were a NOP.
+        """
+        counts = PythonCounts()
+        uc = self.uc
+        uc.hook_add(_engine.UC_HOOK_CODE, counts.on_instruction)
+        uc.hook_add(_engine.UC_HOOK_BLOCK, counts.on_block)
+        uc.hook_add(_engine.UC_HOOK_MEM_READ, counts.on_read)
+        uc.hook_add(_engine.UC_HOOK_MEM_WRITE, counts.on_write)
+        uc.hook_add(_engine.UC_HOOK_INSN, counts.on_system_call, None, 1, 0, x86.UC_X86_INS_SYSCALL)
+        return counts
 
     def run(self, state: CpuState) -> float:
-        """Execute from `state` to the first HLT; host seconds taken."""
+        """Execute from `state` to the first HLT; processor seconds taken."""
         uc = self.uc
         uc.reg_write(x86.UC_X86_REG_CR4, state.cr4)
         uc.reg_write(x86.UC_X86_REG_CR3, state.cr3)
@@ -56,9 +94,9 @@ class BareEngine:
         uc.reg_write(x86.UC_X86_REG_RSP, state.rsp)
         for number, value in state.gpr.items():
             uc.reg_write(_GPR[number], value)
-        begin = time.perf_counter()
+        begin = time.process_time()
         uc.emu_start(state.rip, 0)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
 
 _GPR = [
