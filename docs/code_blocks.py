@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from markdown_it import MarkdownIt
-
 ROOT = Path(__file__).parents[1]
 FILES = ("asm", "toml", "text")
 RUN = ("console", "python")
@@ -90,6 +88,10 @@ def pages() -> list[Path]:
 
 def blocks(text: str) -> list[Block]:
     """The blocks of a page, fenced or indented (whose kind is empty)."""
+    from markdown_it import (
+        MarkdownIt,
+    )  # which the interpreter that only makes an environment need not have
+
     found = []
     for token in MarkdownIt().parse(text):
         if token.type in ("fence", "code_block") and token.map:

@@ -23,9 +23,9 @@ def test_pictures_are_written_beside_the_tables(
     assert cli.invoke(["plot", str(folder), "--only", "overhead", "--only", "crossovers"]) == 0
     assert [path.name for path in (folder / "plots").iterdir()] == ["overhead-nano.png"]
     assert (folder / "plots" / "overhead-nano.png").read_bytes().startswith(b"\x89PNG")
-    assert (
-        "crossovers: nothing to draw: needs workloads run under bt or pv" in capfd.readouterr().out
-    )
+    told = capfd.readouterr().out
+    assert f"overhead: {folder}/plots/overhead-nano.png\n" in told
+    assert "crossovers: nothing to draw: needs workloads run under bt or pv" in told
 
 
 def test_an_svg_goes_where_it_is_asked_for(folder: Path, tmp_path: Path) -> None:

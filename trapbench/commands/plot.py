@@ -45,9 +45,9 @@ def command(
     target = out or run.path / "plots"
     target.mkdir(parents=True, exist_ok=True)
     for chosen in (one for one in catalogue.PLOTS if one.name in only or not only):
-        written = 0
+        written = []
         for picture in plot.pictures(chosen, run, preset):
-            saving.save(picture.figure, target / f"{picture.name}.{format_}", format_)
-            written += 1
-        said = f"{written} of {target}" if written else f"nothing to draw: needs {chosen.needs}"
+            written.append(target / f"{picture.name}.{format_}")
+            saving.save(picture.figure, written[-1], format_)
+        said = ", ".join(map(str, written)) or f"nothing to draw: needs {chosen.needs}"
         click.echo(f"{chosen.name}: {said}")
