@@ -128,8 +128,10 @@ class Run(Runs):
     def selected(self, workloads: Collection[str], techniques: Collection[str]) -> Run:
         """The run with only these workloads (names or families) and techniques; empty means all.
 
-        Raises ResultsError when nothing is left.
+        Raises ResultsError for one of which the folder has no cell.
         """
+        self._must_have("workload", workloads)
+        self._must_have("technique", techniques)
         chosen = copy(self)
         for name in ("counters", "runs", "exits"):
             frame = getattr(self, name)
@@ -142,6 +144,14 @@ class Run(Runs):
             asked = " ".join([*workloads, *techniques])
             raise ResultsError(f"{self.path} holds no cell of {asked}")
         return chosen
+
+    def _must_have(self, column: str, asked: Collection[str]) -> None:
+        there = sorted(self.runs[column].unique())
+        families = {name.partition("/")[0] for name in there} if column == "workload" else set()
+        for name in asked:
+            if name not in there and name not in families and there:
+                listed = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
+                raise ResultsError(f"{self.path} holds no cell of {name}; it holds {listed}")
 
 
 def alone(cells: pd.DataFrame) -> pd.Series:

@@ -10,7 +10,7 @@ import traceback
 import click
 
 from trapbench import lessons
-from trapbench.errors import is_ours
+from trapbench.errors import is_ours, unknown
 
 #: Command name to the module that defines it; the function has the module's name.
 _COMMANDS = {
@@ -46,6 +46,14 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         return lessons.teach(cmd_name, importlib.import_module(_COMMANDS[cmd_name]).command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; SelectionError with the nearest names for one that there is not."""
+        if not ctx.resilient_parsing and args[0] not in _COMMANDS and args[0][:1] != "-":
+            raise unknown("command", args[0], _COMMANDS)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, none of which has to be loaded for it."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 import click
 from click.shell_completion import CompletionItem
 
+_SHORT = 10
+
 
 class Name(click.ParamType):  # type: ignore[type-arg]  # generic in some versions only
     """A text that is one of `known`, or begins with one; whether it is, the command itself says."""
@@ -17,6 +19,11 @@ class Name(click.ParamType):  # type: ignore[type-arg]  # generic in some versio
         self.name = name
         self._known = known
         self._files = files
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """What may be given, as far as that is a short list."""
+        names = list(self._known())
+        return f"Known: {', '.join(names)}." if len(names) <= _SHORT else f"Such as {names[0]}."
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -92,6 +92,9 @@ class Selection:
             for _, source in sources
             for name in workloads.find(source).named_parameters(SIZES[0])
         }
+        theirs = {f"{t}.{name}" for t in chosen for name in techniques.knobs(t)}
+        for name in self.sweeps.keys() - knobs - theirs - known - {"size", "geometry"}:
+            raise unknown("knob or parameter", name, knobs | known | {"size", "geometry"})
         return {name for name in self.sweeps if name in known and name not in knobs}
 
     def _models(self, workload: str, source: str) -> Sequence[str]:

@@ -50,6 +50,18 @@ class Observed:
         self.rates = np.array([rates[a.name] for a in self.activities])
         found = self._run.runs["technique"].unique()
         self.techniques = [str(name) for name in found if name not in NO_CHOICE]
+        self._refuse_without_native()
+
+    def _refuse_without_native(self) -> None:
+        """ResultsError that names every workload to run before the profile can be answered."""
+        missing = [a for a in self.activities if self._cell(a.workload, NATIVE) is None]
+        if missing:
+            workloads = list(dict.fromkeys(activity.workload for activity in missing))
+            command = " ".join(f"--workload {name}" for name in workloads)
+            raise ResultsError(
+                f"{self._run.path} holds no native cell of {', '.join(workloads)}, which shows what "
+                f"{', '.join(a.name for a in missing)} cost: run `trapbench run {command}` or the whole matrix"
+            )
 
     def extra(self, technique: str) -> Matrix | str:
         """Amounts beyond native per event, with the axes (activities, costs); or why there are none."""
@@ -62,16 +74,9 @@ class Observed:
         return np.stack(rows)
 
     def _per_event(self, activity: Activity, technique: str) -> Matrix | str:
-        cell, native = (
-            self._cell(activity.workload, technique),
-            self._cell(activity.workload, NATIVE),
-        )
-        if native is None:
-            raise ResultsError(
-                f"{self._run.path} holds no native cell of {activity.workload}, which shows what "
-                f"{activity.name} cost: run `trapbench run --workload {activity.workload}` or the whole matrix"
-            )
-        if cell is None:
+        cell = self._cell(activity.workload, technique)
+        native = self._cell(activity.workload, NATIVE)
+        if cell is None or native is None:
             return self._why(activity.workload, technique)
         events = self._events(activity)
         if not events:

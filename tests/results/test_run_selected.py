@@ -39,6 +39,14 @@ def test_what_was_not_run_is_an_error(run: Run) -> None:
         run.selected(["kernel"], ())
 
 
+def test_each_name_must_have_a_cell_and_those_that_there_are_are_told(run: Run) -> None:
+    there = "holds no cell of hvm; it holds hvm-ept, native"
+    with pytest.raises(ResultsError, match=there):
+        run.selected((), ["hvm"])
+    with pytest.raises(ResultsError, match="no cell of kernel/pipe; it holds exit/cpuid"):
+        run.selected(["nano/syscall", "kernel/pipe"], ())
+
+
 def test_unexpected_cells_are_those_that_contradict_their_workload(
     native: Finished, ept: Finished, fill_folder: Callable[..., Path]
 ) -> None:

@@ -83,7 +83,9 @@ def test_sweeps_combine() -> None:
 
 
 def test_a_name_that_is_nothing_is_named() -> None:
-    with pytest.raises(SelectionError, match="unknown knob 'footprnt'"):
+    with pytest.raises(
+        SelectionError, match="unknown knob or parameter 'footprnt'; did you mean footprint"
+    ):
         _cells(
             techniques=["native"], workloads=["memory/pointer-chase"], sweeps={"footprnt": ["1"]}
         )

@@ -12,12 +12,23 @@ if TYPE_CHECKING:
     from results.advice.overhead import Turn, Verdict
 
 
+class _Profile(click.Path):
+    """The profile's file; one that is not named is told what to write into it."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The smallest profile there is."""
+        return (
+            "It is a file of rates: `[rates]` on one line, `system-calls = 50_000` on the next; "
+            "`trapbench advise --help` has more."
+        )
+
+
 @click.command("advise")
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--profile",
     required=True,
-    type=click.Path(path_type=Path),
+    type=_Profile(path_type=Path),
     help="A TOML file of rates; with --seconds, a host's report of exits.",
 )
 @click.option(

@@ -33,7 +33,9 @@ def command(
     from results import folder as folders
     from results.run import Run
 
-    run = Run.load(folder or folders.newest()).costed_on(preset)
+    if between and between[0] == between[1]:
+        raise click.UsageError("--between takes two different techniques")
+    run = Run.load(folder or folders.newest()).selected((), between or ()).costed_on(preset)
     amounts = cycles.amounts(run.valid_counters())
     table = crossover.crossovers(amounts, presets.load(preset), vary, between or ())
     if as_json:

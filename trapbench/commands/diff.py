@@ -16,12 +16,16 @@ _SHOWN = 100
 
 @click.command("diff")
 @click.argument("left", type=click.Path(path_type=Path))
-@click.argument("right", type=click.Path(path_type=Path))
+@click.argument("right", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print every difference as JSON.")
-def command(left: Path, right: Path, as_json: bool) -> int:
-    """Compare the counters of two result folders exactly; exit status 1 when any differs."""
-    from results import difference, reader
+def command(left: Path, right: Path | None, as_json: bool) -> int:
+    """Compare the counters of two result folders exactly; exit status 1 when any differs.
 
+    RIGHT is the newest folder in trapbench-runs unless it is named.
+    """
+    from results import difference, folder, reader
+
+    right = right or folder.newest()
     differing = difference.difference(reader.read(left), reader.read(right))
     if as_json:
         click.echo(json.dumps(differing.to_dict("records"), indent=1, default=int))

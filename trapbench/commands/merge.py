@@ -19,4 +19,5 @@ def command(out: Path, folders: tuple[Path, ...]) -> None:
     from results import merging
 
     whole = merging.merge(out, folders)
-    click.echo(f"{len(whole.plan)} cells of {len(folders)} folders merged into {out}")
+    of = "1 folder" if len(folders) == 1 else f"{len(folders)} folders"
+    click.echo(f"{len(whole.plan)} cells of {of} merged into {out}")

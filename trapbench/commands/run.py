@@ -89,10 +89,13 @@ def command(
     from trapbench.cell_cache import CellCache
 
     path = out or (folder.newest() if resume else folder.default_path())
+    selection = _selection(selecting, resume)
+    if selection is None and not path.exists():
+        raise click.UsageError(f"there is nothing to resume: {path} does not exist")
     cache = None if no_cache else CellCache.of_user()
     harness.run_matrix(
         path,
-        _selection(selecting, resume),
+        selection,
         command=shlex.join(["trapbench", *sys.argv[1:]]),
         jobs=jobs,
         timeout=timeout or harness.TIMEOUT,

@@ -21,7 +21,9 @@ _BAR = 24
 @click.option("--preset", default="nehalem", show_default=True, help="Whose costs and ranges.")
 @click.option("--workload", "workloads", multiple=True, metavar="W", help="Only these. Repeatable.")
 @click.option("--between", nargs=2, metavar="T1 T2", help="The ratio T1 to T2 of one workload.")
-@click.option("--top", default=15, show_default=True, help="How many costs.")
+@click.option(
+    "--top", type=click.IntRange(1), default=15, show_default=True, help="How many costs."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     folder: Path | None,

@@ -14,7 +14,9 @@ import click
 @click.option("--size", default="small", show_default=True, metavar="S")
 @click.option("--io", default="emulated", show_default=True, metavar="M", help="I/O model.")
 @click.option("--set", "settings", multiple=True, metavar="KNOB=VALUE")
-@click.option("--limit", default=1_000_000, show_default=True, help="Events kept.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=1_000_000, show_default=True, help="Events kept."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
