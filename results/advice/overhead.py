@@ -50,7 +50,6 @@ class Observed:
         self.rates = np.array([rates[a.name] for a in self.activities])
         found = self._run.runs["technique"].unique()
         self.techniques = [str(name) for name in found if name not in NO_CHOICE]
-        self._refuse_without_native()
 
     def _refuse_without_native(self) -> None:
         """ResultsError that names every workload to run before the profile can be answered."""
@@ -64,7 +63,11 @@ class Observed:
             )
 
     def extra(self, technique: str) -> Matrix | str:
-        """Amounts beyond native per event, with the axes (activities, costs); or why there are none."""
+        """Amounts beyond native per event, with the axes (activities, costs); or why there are none.
+
+        Raises ResultsError when native cells are missing, from which events are counted.
+        """
+        self._refuse_without_native()
         rows = []
         for activity in self.activities:
             row = self._per_event(activity, technique)

@@ -31,6 +31,7 @@ _NOT_EVERYWHERE = {
 _DRAWINGS = {
     "docs/calibration.md": 1,
     "docs/linux.md": 3,
+    "docs/mechanisms/4-vt-x.md": 1,
     "docs/mechanisms/6-vt-d.md": 1,
 }
 """Blocks without a command: drawings, lines of a file, outputs of a guest."""
