@@ -13,7 +13,8 @@ from results.cell import NATIVE, KnobValue
 from techniques.isolation import ATTACKS, PROTECTION
 from techniques.several.beside import BESIDE, Neighbour
 
-MEASURED, NEIGHBOUR = "kernel/pipe", "kernel/fork-wait"
+MEASURED, NEIGHBOUR = "kernel/exec", "kernel/signal"
+"""Guests with processes and time slices that end as natively under every VMM, trap-and-emulate too."""
 
 
 def companions(technique: str) -> Iterator[tuple[str, dict[str, KnobValue]]]:

@@ -19,8 +19,8 @@ from results.run import Run
 _FAMILY = "isolation/"
 _BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
 _BLOCKED = ("vtd.fault", "refused", "dma.blocked")
-#: Characters that a cell of six columns holds in one line.
-_LINE = 24
+#: Characters that a cell of six columns holds in one line; of bold ones in the same size.
+_LINE, _BOLD_LINE = 24, 18
 _FILLS = {
     "reached": (style.VERMILION, "white"),
     "blocked": (style.SKY, "black"),
@@ -86,7 +86,8 @@ def draw(table: pd.DataFrame) -> Figure:
 def _cell(axes: Axes, column: int, line: int, row: Mapping[Any, Any]) -> None:
     fill, ink = _FILLS[str(row["outcome"])]
     axes.barh(line, 0.96, 0.9, column - 0.48, color=fill, edgecolor="#BBBBBB", linewidth=0.4)
-    weight = "bold" if row["outcome"] == "reached" else "normal"
+    bold = row["outcome"] == "reached"
+    fits = len(str(row["said"])) <= (_BOLD_LINE if bold else _LINE)
     axes.text(
         column,
         line,
@@ -94,9 +95,9 @@ def _cell(axes: Axes, column: int, line: int, row: Mapping[Any, Any]) -> None:
         ha="center",
         va="center",
         color=ink,
-        fontsize=6 if len(str(row["said"])) <= _LINE else 5.2,
+        fontsize=6 if fits else 5.2,
         linespacing=0.95,
-        weight=weight,
+        weight="bold" if bold else "normal",
     )
 
 
