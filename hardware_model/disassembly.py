@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from iced_x86 import Code, Decoder, Formatter, FormatterSyntax, Instruction
+from iced_x86 import Code, Decoder, DecoderOptions, Formatter, FormatterSyntax, Instruction
 
 _NUMBER = re.compile(r"0x([0-9a-f]{4,16})\b")
 
@@ -54,10 +54,14 @@ def text_of(instruction: Instruction, name: Names) -> str:
     return _NUMBER.sub(named, _FORMATTER.format(instruction))
 
 
-def disassemble(code: bytes, address: int, name: Names) -> list[Line]:
-    """The instructions of `code` at linear `address`; bytes that are none are shown as `.byte`."""
+def disassemble(code: bytes, address: int, name: Names, *, bounds: bool = False) -> list[Line]:
+    """The instructions of `code` at linear `address`; bytes that are none are shown as `.byte`.
+
+    `bounds`: for a processor that checks bounds, to others BNDCL and BNDCU are NOPs.
+    """
     lines = []
-    for instruction in Decoder(64, code, ip=address):
+    options = DecoderOptions.MPX if bounds else DecoderOptions.NONE
+    for instruction in Decoder(64, code, options, ip=address):
         at = instruction.ip - address
         text = text_of(instruction, name)
         if instruction.code == Code.INVALID:

@@ -170,6 +170,12 @@ class Machine:
         """WRMSR to IA32_PKRS by a VMM: what keys of supervisor pages deny while CR4.PKS is set."""
         self.mmu[mmu_state.Word.PKRS] = value
 
+    def load_supervisor_bounds(self, *bounds: tuple[int, int]) -> None:
+        """WRMSR to IA32_BNDCFGS (EN, BNDPRESERVE) and BNDMK by a VMM: BND0 and following, a lower and an upper bound
+        each, hold for BNDCL and BNDCU of code below CPL 3. Without bounds these do nothing.
+        """
+        self.registers.load_bounds(3 if bounds else 0, bounds)
+
     def flush_tlb(self) -> None:
         """Every translation of the current tag goes, global ones included."""
         invalidation.flush_vpid(self.mmu, self.counters, self.mmu[mmu_state.Word.VPID])

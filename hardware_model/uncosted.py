@@ -84,10 +84,12 @@ EXCLUDED: dict[str, str] = {
     "bt.exit.unchained": "the same as bt.callout.link, a part of bt.callout",
     "bt.invalidated.remap": "a part of bt.invalidated",
     "bt.space.switch": "one store to the state page, within the handling of the CR3 load",
+    "bt.fence.hit": "priced as the trap by #BR, or as the callout, that it is",
+    "bt.fence.relaxed": "priced as the trap by #BR, the unit that it drops and the one made anew",
     "bt.frame.released": "priced as the units that it drops",
     **{
         f"bt.callout.{kind}": "a part of bt.callout"
-        for kind in ("link", "miss", "emulate", "window", "traced")
+        for kind in ("link", "miss", "emulate", "window", "traced", "fenced")
     },
     "hypercall.multicall": "its entry and its requests are priced",
     "hypercall.unimplemented": "priced as the entry",

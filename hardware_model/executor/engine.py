@@ -256,6 +256,7 @@ class Engine:
     def set_cr(self, number: int, value: int) -> None:
         """Load CR0, CR3 or CR4 with the engine's derived state."""
         _UPDATE_CR[number](self.cpu + L.ENV, value)
+        self.registers.follow_bounds()
 
     def set_dr(self, number: int, value: int) -> None:
         """MOV to a debug register, which arms breakpoints."""

@@ -36,6 +36,8 @@ ENV_TR = 0x160
 ENV_GDT = 0x178
 ENV_IDT = 0x190
 ENV_CR = 0x1A8
+ENV_BOUNDS = 0x1F8  # BND0-3: lower bound u64, upper bound u64 in one's complement
+ENV_BNDCFGS = 0x248
 ENV_EFER = 0x250
 ENV_SYSENTER_CS = 0x12C0
 ENV_SYSENTER_ESP = 0x12C8
@@ -77,6 +79,7 @@ CFLAGS_COUNT = 0x7FFF
 HF_CPL = 3
 HF_INHIBIT_IRQ = 1 << 3
 HF_GUEST = 1 << 21
+HF_BOUNDS = 1 << 25
 TB_EFLAGS_MASK = 0x73100  # EFLAGS bits that are part of a block's flags
 
 # interrupt_request bits

@@ -98,6 +98,25 @@ class Registers:
     def cpl(self, value: int) -> None:
         at = L.ENV_HFLAGS // 4
         self._d[at] = (self._d[at] & ~L.HF_CPL) | value
+        if self._q[L.ENV_BNDCFGS // 8]:
+            self.follow_bounds()
+
+    def load_bounds(self, config: int, bounds: tuple[tuple[int, int], ...]) -> None:
+        """Set IA32_BNDCFGS and BND0 and following, each a lower and an upper bound (Intel SDM vol. 1 chapter 17).
+
+        They check what BNDCL and BNDCU of code below CPL 3 name; at CPL 3 these do nothing.
+        """
+        self._q[L.ENV_BNDCFGS // 8] = config
+        for number, (lower, upper) in enumerate(bounds):
+            at = L.ENV_BOUNDS // 8 + 2 * number
+            self._q[at], self._q[at + 1] = lower, ~upper & (1 << 64) - 1
+        self.follow_bounds()
+
+    def follow_bounds(self) -> None:
+        """CPL or CR4 was written: whether bounds are checked, which the engine derives for guests with XSAVE only."""
+        at = L.ENV_HFLAGS // 4
+        checked = self._q[L.ENV_BNDCFGS // 8] & 1 and self._d[at] & L.HF_CPL != L.HF_CPL
+        self._d[at] = self._d[at] & ~L.HF_BOUNDS | (L.HF_BOUNDS if checked else 0)
 
     @property
     def sti_shadow(self) -> bool:

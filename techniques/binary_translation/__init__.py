@@ -8,6 +8,7 @@ copying            instructions taken over, RIP-relative operands fixed up
 control_flow       jumps, calls and returns
 interrupt_return   IRETQ; system_return: SYSRETQ; user_returns: what both need to enter user code
 descriptor_checks  LAR, LSL, VERR, VERW
+fence              checks that keep loads and stores out of the VMM's slot; fence_hits: what becomes of those that fail
 sensitive          sequences on the state page, callouts; state_reads: those that only load from it
 port_accesses      IN and OUT; open_ports: of the guest's own devices
 translator         from guest code to a unit

@@ -44,7 +44,7 @@ class Adaptation:
     def faulted(self, unit: Unit, address: int) -> None:
         """The access at `address` of the cache was the VMM's to perform."""
         rip = unit.mark(address).rip
-        if not self._enabled or not unit.valid or rip is None or unit.starts.get(rip) != address:
+        if not self._enabled or not unit.valid or rip is None or unit.accesses.get(rip) != address:
             return
         at = address - unit.entry
         instruction = Decoder(64, unit.code[at : at + _LONGEST], ip=address).decode()
@@ -64,7 +64,7 @@ class Adaptation:
 
     def perform(self, unit: Unit, instruction: Instruction) -> None:
         """An adapted instruction is to be performed; raises the page fault that it causes."""
-        vmm, address = self._vmm, unit.starts[self._vmm.machine.registers.rip]
+        vmm, address = self._vmm, unit.accesses[self._vmm.machine.registers.rip]
         write = instruction.op0_kind == OpKind.MEMORY
         linear = vmm.emulator.linear_address(instruction)
         ac = bool(vmm.machine.registers.rflags & AC)

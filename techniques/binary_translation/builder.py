@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction
 
 from techniques.binary_translation.layout import IN_SLOT, STATE
 from techniques.binary_translation.templates import template
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
+
+if TYPE_CHECKING:
+    from techniques.binary_translation.fence import Check, Place
 
 _CALLOUT = "ud2"
 _MASK = (1 << 64) - 1
@@ -32,10 +36,13 @@ def fits_signed(value: int) -> bool:
 class UnitBuilder:
     """Emits the translation of guest code from `rip` on at linear address `entry`.
 
-    `address` is where the next instruction will stand.
+    `address` is where the next instruction will stand; `fenced`: loads and stores are checked.
     """
 
-    def __init__(self, rip: int, entry: int, *, open_ports: bool = False) -> None:
+    def __init__(
+        self, rip: int, entry: int, *, open_ports: bool = False, fenced: bool = False
+    ) -> None:
+        self.fenced = fenced
         self.guest = rip
         self.open_ports = open_ports  # whether there are ports that need no VMM
         self._start = rip
@@ -47,6 +54,10 @@ class UnitBuilder:
         self._callouts: dict[int, Callout] = {}
         self._exits: list[Exit] = []
         self._starts: dict[int, int] = {}
+        self.accesses: dict[int, int] = {}
+        self.fences: dict[int, Check] = {}
+        self.checked: set[Place] = set()
+        self._trusts: dict[int, frozenset[Place]] = {}
         self._leaps: list[int] = []
         self.shadow = False
         self.flags_in_rax = False
@@ -59,7 +70,8 @@ class UnitBuilder:
         """The translation of the guest instruction at `rip` begins."""
         self.guest = rip
         self.shadow = shadow
-        self._starts[rip] = self.address
+        self._starts[rip] = self.accesses[rip] = self.address
+        self._trusts[rip] = frozenset(self.checked)
         self.instructions += 1
 
     def raw(self, code: bytes, units: int = 0, saved: tuple[int, ...] = ()) -> int:
@@ -103,6 +115,11 @@ class UnitBuilder:
     def land_short(self, at: int) -> None:
         """The two-byte jump at `at` leads here."""
         self._code[at - self._entry + 1] = self.address - at - 2
+
+    def call(self, callout: Callout, saved: tuple[int, ...] = ()) -> None:
+        """Call the VMM, which spends no time of the guest's."""
+        self._callouts[self.address] = callout
+        self.emit(_CALLOUT, saved=saved)
 
     def callout(
         self, kind: Kind, instruction: Instruction | None = None, saved: tuple[int, ...] = ()
@@ -189,6 +206,9 @@ class UnitBuilder:
             self._exits,
             self._starts,
             self.instructions,
+            self.accesses,
+            self.fences,
+            self._trusts,
         )
 
     def _patch(self, site: int, target: int) -> None:

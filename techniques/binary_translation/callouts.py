@@ -12,6 +12,7 @@ from hardware_model.msrs import Msr
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation.emulation import EMULATIONS
 from techniques.binary_translation.unit import Callout, Kind, Unit
+from techniques.deprivileged import single_stepping
 from techniques.deprivileged.exceptions import invalid_opcode
 from techniques.deprivileged.instructions import HANDLERS, ports
 
@@ -34,6 +35,7 @@ class Callouts:
             Kind.EMULATE: self._emulate,
             Kind.TRACED: self._traced,
             Kind.WINDOW: lambda callout, unit: vmm.after_callout(),
+            Kind.FENCED: lambda callout, unit: vmm.after_callout(),
         }
 
     def handle(self, callout: Callout, unit: Unit | None) -> None:
@@ -57,12 +59,24 @@ class Callouts:
             self._vmm.cache.enter_in_table(target)
 
     def _emulate(self, callout: Callout, unit: Unit | None) -> None:
-        assert callout.instruction is not None
-        self._vmm.perform(callout.instruction)
+        vmm, instruction = self._vmm, callout.instruction
+        assert instruction is not None
+        vmm.tables.refresh()
+        vmm.note(str(instruction).split(" ", 1)[0])
+        vmm.performed_for(lambda: _perform_stepped(vmm, instruction))
+        vmm.after_callout()
 
     def _traced(self, callout: Callout, unit: Unit | None) -> None:
-        assert unit is not None and callout.instruction is not None
-        self._vmm.perform_adapted(unit, callout.instruction)
+        vmm, instruction = self._vmm, callout.instruction
+        assert unit is not None and instruction is not None
+        vmm.performed_for(lambda: vmm.adaptation.perform(unit, instruction))
+        vmm.after_callout()
+
+
+def _perform_stepped(vmm: BinaryTranslation, instruction: Instruction) -> None:
+    flags = vmm.machine.registers.rflags
+    perform(vmm, instruction)
+    single_stepping.performed(vmm.cpu, instruction, flags)
 
 
 def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:

@@ -81,7 +81,8 @@ class CodeFrames:
         """Entry `slot` of the guest's root table, accessed flag apart."""
         return self._source.entry(self._pager.paging.root_gfn, slot) & ~_ACCESSED
 
-    def _drop(self, unit: Unit) -> None:
+    def drop(self, unit: Unit) -> None:
+        """Remove a unit from the cache."""
         assert unit.space is not None
         self._cache.remove(unit)
         self._counts[counted.INVALIDATED] += 1
@@ -117,7 +118,7 @@ class CodeFrames:
         for line in range(gpa >> _LINE, (gpa + size - 1 >> _LINE) + 1):
             for unit in tuple(self._by_line.get(line, ())):
                 if any(at < gpa + size and gpa < at + length for at, length in unit.source):
-                    self._drop(unit)
+                    self.drop(unit)
         for frame in frames:
             self._count_store(frame)
 
@@ -136,7 +137,7 @@ class CodeFrames:
     def give_up(self, frame: int) -> None:
         """Drop all units of a frame, so that it can be written freely."""
         for unit in tuple(self._by_frame.get(frame, ())):
-            self._drop(unit)
+            self.drop(unit)
 
     def check_page(self, page: int) -> None:
         """The guest may have a new mapping for a linear page."""
@@ -154,7 +155,7 @@ class CodeFrames:
     def _drop_mapped_elsewhere(self, units: Iterable[Unit]) -> None:
         for unit in tuple(units):
             self._counts[counted.INVALIDATED_REMAP] += 1
-            self._drop(unit)
+            self.drop(unit)
 
     def root_loaded(self) -> None:
         """The guest loaded CR3."""

@@ -10,6 +10,7 @@ from iced_x86 import (
     Instruction,
     InstructionInfoFactory,
     MemoryOperand,
+    Mnemonic,
     OpKind,
     Register,
     RegisterExt,
@@ -26,16 +27,24 @@ _SCRATCH: dict[int, int] = {
     Register.RSI: 6,
     Register.RDI: 7,
 }
+_NOP, _BOUNDS = b"\x90", (0x1A, 0x1B)
 _INFO = InstructionInfoFactory()
 _MASK = (1 << 64) - 1
 
 
 def copy(builder: UnitBuilder, instruction: Instruction, code: bytes) -> None:
     """Emit `instruction`, whose bytes are `code`, so that it does what it does at the guest's RIP."""
-    if instruction.is_ip_rel_memory_operand:
+    if is_bounds_hint(instruction):
+        builder.raw(_NOP, 1)
+    elif instruction.is_ip_rel_memory_operand:
         _relocate(builder, instruction)
     else:
         builder.raw(code, 1)
+
+
+def is_bounds_hint(instruction: Instruction) -> bool:
+    """Whether this is a NOP to a processor without bounds registers, as the guest is offered it: 0F 1A or 0F 1B."""
+    return instruction.mnemonic == Mnemonic.RESERVEDNOP and instruction.op_code().op_code in _BOUNDS
 
 
 def _relocate(builder: UnitBuilder, instruction: Instruction) -> None:

@@ -22,6 +22,8 @@ RELEASED = index("bt.frame.released")
 FLUSHES = index("bt.flush")
 ADAPTED = index("bt.adapted")
 REVERTED = index("bt.reverted")
+FENCE_HIT = index("bt.fence.hit")
+FENCE_RELAXED = index("bt.fence.relaxed")
 CALLOUTS = index("bt.callout")
 BY_KIND = {kind: index(f"bt.callout.{kind.name.lower()}") for kind in Kind}
 

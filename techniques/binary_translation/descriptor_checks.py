@@ -15,6 +15,7 @@ from iced_x86 import Code, Instruction, MemoryOperand, Mnemonic, OpKind, Registe
 
 from techniques.binary_translation.builder import RAX, RBX, RCX, RDX, UnitBuilder
 from techniques.binary_translation.copying import encode, memory_operand, register_name
+from techniques.binary_translation.fence import check_table
 
 _SAVED = (RAX, RCX, RDX, RBX)
 _LDT_FIELDS = (
@@ -30,7 +31,7 @@ _JE, _JNE, _JB, _JAE, _JA = 0x84, 0x85, 0x82, 0x83, 0x87
 def descriptor_check(builder: UnitBuilder, instruction: Instruction) -> bool:
     """LAR, LSL, VERR or VERW of a selector in a register or in memory."""
     _save_and_load_selector(builder, instruction)
-    _find_descriptor(builder)
+    _find_descriptor(builder, instruction)
     _check_privilege(builder)
     _ANSWERS[instruction.mnemonic](builder)
     _emit(builder, _ZF_SET)
@@ -72,7 +73,7 @@ def _save_and_load_selector(builder: UnitBuilder, instruction: Instruction) -> N
     builder.flags_in_rax = True
 
 
-def _find_descriptor(builder: UnitBuilder) -> None:
+def _find_descriptor(builder: UnitBuilder, instruction: Instruction) -> None:
     """RBX gets the guest's descriptor, if the selector is not null and its table reaches so far."""
     _emit(builder, "test ecx, 0xfffc")
     _refuse(builder, _JE)
@@ -80,7 +81,9 @@ def _find_descriptor(builder: UnitBuilder) -> None:
     _emit(builder, "lea rbx, {gdt_limit}", "add rbx, rdx")
     _emit(builder, "mov edx, ecx", "or edx, 7", "cmp rdx, qword ptr [rbx]")
     _refuse(builder, _JA)
-    _emit(builder, "and edx, 0xfff8", "add rdx, qword ptr [rbx + 8]", "mov rbx, qword ptr [rdx]")
+    _emit(builder, "and edx, 0xfff8", "add rdx, qword ptr [rbx + 8]")
+    check_table(builder, instruction)
+    _emit(builder, "mov rbx, qword ptr [rdx]")
 
 
 def _check_privilege(builder: UnitBuilder) -> None:

@@ -20,3 +20,12 @@ ADAPTIVE = Knob(
     "instructions that keep faulting become callouts",
     "off: every store to a page table and every access to a device register is a page fault",
 )
+
+FENCE = Knob(
+    "bt.fence",
+    "none",
+    ("none", "bounds"),
+    "what keeps the guest kernel's loads and stores out of the VMM's slot of linear addresses",
+    "none: the kernel can load the VMM's tables and overwrite its own virtual processor's state, as nothing takes the "
+    "place of 32-bit mode's segment limits; bounds: each unit checks each register that addresses memory",
+)

@@ -78,6 +78,9 @@ STATE_FIELDS: dict[str, int] = {
     "frame_flags": 0x170,
     "frame_rsp": 0x178,
     "frame_ss": 0x180,
+    "fence": 0x188,
+    "fence_fs": 0x190,
+    "fence_gs": 0x198,
     "port_asks": PORT_ASKS - STATE,
     "port_values": PORT_VALUES - STATE,
 }
@@ -89,10 +92,35 @@ an interrupt waits for IF; `requests`: while one waits for IF or a lower priorit
 IRET is not to be done in the cache, because an interrupt waits for IF or NT is set; `sysret_asks`: the
 same for SYSRET, or because its segments are not the processor's. `user_cs`, `user_ss`: selectors by which
 the guest entered user code last; `user_code`, `user_data`: their descriptors, `user_code_at`, `user_data_at`:
-where the guest has these. `frame_*`: what an IRET in place of SYSRET pops. `lookup`: an eighth
-of the address of the lookup table in use. `port_asks` and `port_values`: the tables of ports. The
-others are the guest's registers of that name.
+where the guest has these. `frame_*`: what an IRET in place of SYSRET pops. `fence`: minus the end of the VMM's
+slot, `fence_fs` and `fence_gs`: the same plus the segment's base. `lookup`: an eighth of the address of the
+lookup table in use. `port_asks` and `port_values`: the tables of ports. The others are the guest's registers
+of that name.
 """
+
+
+class VmmPages:
+    """Entries of the VMM's tables that lead to its pages under `root_entry`, but not to translated code.
+
+    `tables` as for map_region.
+    """
+
+    def __init__(self, memory: MachineMemory, root_entry: int, tables: int) -> None:
+        self._memory = memory
+        directories = root_entry & _ADDRESS
+        data = range(tables, tables + 8 * (CACHE >> 21), 8)
+        self._places = (directories + 8 * (WINDOW >> 30 & 511), *data)
+        self._held = [memory.read64(place) for place in self._places]
+
+    def close(self) -> None:
+        """Nothing is present there."""
+        for place in self._places:
+            self._memory.write64(place, 0)
+
+    def open(self) -> None:
+        """Everything is as it was."""
+        for place, entry in zip(self._places, self._held, strict=True):
+            self._memory.write64(place, entry)
 
 
 def map_region(memory: MachineMemory, root_entry: int, tables: int, machine: int) -> None:

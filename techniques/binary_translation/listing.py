@@ -63,13 +63,20 @@ def _emitted(
 ) -> tuple[Line, ...]:
     """Instructions of the cache as they stand there now, with what their callouts are for."""
     code = vmm.cache.read(begin, end - begin)
-    lines = disassemble(code, begin, name)
+    lines = disassemble(code, begin, name, bounds=bool(unit.fences))
     return tuple(
-        Line(line.address, f"callout {_purpose(unit, line.address)}")
-        if line.address in unit.callouts
-        else line
+        line if at is None else Line(line.address, f"callout {_purpose(unit, at)}")
         for line in lines
+        for at in (_callout(unit, line),)
     )
+
+
+def _callout(unit: Unit, line: Line) -> int | None:
+    """Address of the callout that the line is: behind a check of the fence it has prefixes."""
+    if line.text != "ud2":
+        return None
+    places = range(line.address, line.address + 3)
+    return next((at for at in places if at in unit.callouts), None)
 
 
 def _purpose(unit: Unit, address: int) -> str:

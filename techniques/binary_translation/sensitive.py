@@ -40,6 +40,11 @@ def rule(instruction: Instruction) -> Translate | None:
     return _callout if instruction.mnemonic in CALLOUTS else None
 
 
+def is_called_out(instruction: Instruction) -> bool:
+    """Whether the VMM performs it in any case."""
+    return rule(instruction) is _callout
+
+
 def _move_rule(instruction: Instruction) -> Translate | None:
     source, target = instruction.op1_register, instruction.op0_register
     if source in CONTROL:

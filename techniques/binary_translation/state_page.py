@@ -5,6 +5,7 @@ from __future__ import annotations
 from hardware_model.executor.registers import Registers
 from techniques.binary_translation.layout import STATE_FIELDS
 from techniques.binary_translation.translation_cache import TranslationCache
+from techniques.binary_translation.unit import Mark
 from techniques.binary_translation.user_returns import UserReturns
 from techniques.deprivileged.platform import DeprivilegedPlatform
 from techniques.deprivileged.virtual_cpu import IF, VirtualCpu
@@ -33,7 +34,7 @@ _STORED = (
 )
 
 
-def flags_in_rax(rax: int, rflags: int) -> int:
+def _flags_in_rax(rax: int, rflags: int) -> int:
     """`rflags` with the arithmetic flags that LAHF and SETO AL have left in RAX."""
     return rflags & ~_ARITHMETIC | rax >> 8 & 0xD5 | (rax & 1) << 11
 
@@ -102,7 +103,31 @@ class StatePage:
         words[_WORD["ldt_base"]], words[_WORD["ldt_limit"]] = cpu.ldtr.base, cpu.ldtr.limit
         words[_WORD["ldtr"]], words[_WORD["tr"]] = cpu.ldtr.selector, cpu.tr.selector
 
+    def store_fence(self, end: int) -> None:
+        """The VMM's slot ends at `end`, or the guest may have loaded FS or GS."""
+        words, segment = self._words, self._registers.segment
+        words[_WORD["fence"]] = -end & _MASK
+        words[_WORD["fence_fs"]] = segment("fs").base - end & _MASK
+        words[_WORD["fence_gs"]] = segment("gs").base - end & _MASK
+
+    def save(self, number: int, value: int) -> None:
+        """Put general register `number` where translated code would have saved it."""
+        self._words[number] = value
+
     def saved(self, number: int) -> int:
         """General register `number` as translated code saved it."""
         word: int = self._words[number]
         return word
+
+
+def restore(registers: Registers, page: StatePage, mark: Mark) -> None:
+    """Give the guest its own registers back where translated code stands at `mark`."""
+    rip = mark.rip
+    if rip is None:
+        rip = int(registers.gpr[1]) - mark.bias & _MASK
+    registers.rip = rip
+    if mark.flags_in_rax:
+        registers.rflags = _flags_in_rax(int(registers.gpr[0]), registers.rflags)
+    for number in mark.saved:
+        registers.gpr[number] = page.saved(number)
+    registers.sti_shadow = mark.shadow

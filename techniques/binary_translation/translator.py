@@ -7,6 +7,7 @@ from iced_x86 import Code, Decoder, DecoderError, FlowControl, Instruction
 from techniques.binary_translation import control_flow, sensitive
 from techniques.binary_translation.builder import UnitBuilder
 from techniques.binary_translation.copying import copy
+from techniques.binary_translation.fence import Fence
 from techniques.binary_translation.unit import Unit
 from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException, general_protection
 from techniques.guest import GuestMemory
@@ -56,10 +57,11 @@ class Source:
 
 
 class Translator:
-    """Translates units from `source`."""
+    """Translates units from `source`, with checks for `fence` if there is one."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, fence: Fence | None = None) -> None:
         self._source = source
+        self._fence = fence
         self.open_ports = False  # whether the guest has ports that need no VMM
 
     def translate(self, rip: int, entry: int, *, single: bool = False) -> Unit:
@@ -75,7 +77,8 @@ class Translator:
         first = Decoder(64, code, ip=rip).decode()
         if first.code == Code.INVALID and len(code) < LONGEST:
             code = self._crossing(rip, code, pages)
-        builder = UnitBuilder(rip, entry, open_ports=self.open_ports)
+        fenced = self._fence is not None
+        builder = UnitBuilder(rip, entry, open_ports=self.open_ports, fenced=fenced)
         used = self._instructions(builder, rip, code, single or len(pages) > 1)
         unit = builder.finish()
         unit.pages = tuple(pages)
@@ -121,6 +124,17 @@ class Translator:
         if instruction.code == Code.INVALID:
             builder.raw(_UNDEFINED, 1)
             return False
+        fence = self._fence
+        if fence is not None and not _is_called_out(instruction):
+            fence.guard(builder, instruction)
+            builder.accesses[builder.guest] = builder.address
+        goes_on = self._translation(builder, instruction, code)
+        if fence is not None:
+            fence.forget_changed(builder, instruction)
+        return goes_on
+
+    @staticmethod
+    def _translation(builder: UnitBuilder, instruction: Instruction, code: bytes) -> bool:
         if control_flow.ends_unit(instruction):
             control_flow.translate(builder, instruction, code)
             return False
@@ -135,6 +149,21 @@ class Translator:
             return False
         copy(builder, instruction, code)
         return instruction.flow_control != FlowControl.EXCEPTION
+
+
+def _is_called_out(instruction: Instruction) -> bool:
+    """Whether the VMM performs it in any case, whose accesses go through the guest's tables."""
+    return not control_flow.ends_unit(instruction) and sensitive.is_called_out(instruction)
+
+
+def is_copied(instruction: Instruction) -> bool:
+    """Whether the instruction's translation is itself."""
+    return not (
+        control_flow.ends_unit(instruction)
+        or sensitive.rule(instruction)
+        or instruction.flow_control in _VIRTUALIZATION
+        or instruction.mnemonic in sensitive.UNDEFINED
+    )
 
 
 _VIRTUALIZATION = (FlowControl.CALL, FlowControl.RETURN, FlowControl.UNCONDITIONAL_BRANCH)

@@ -11,6 +11,7 @@ from iced_x86 import Instruction
 
 if TYPE_CHECKING:
     from techniques.binary_translation.address_space import AddressSpace
+    from techniques.binary_translation.fence import Check, Place
 
 
 class Kind(Enum):
@@ -21,6 +22,7 @@ class Kind(Enum):
     EMULATE = "an instruction that the VMM performs"
     WINDOW = "an interrupt waited when the guest set IF"
     TRACED = "a store or load that kept faulting, now performed by the VMM"
+    FENCED = "an instruction that can only go to the VMM's own slot, or one that was run while that was closed"
 
 
 class Mark(NamedTuple):
@@ -63,8 +65,9 @@ class Unit:
     """The translation of `instructions` guest instructions from `rip` on.
 
     `entry` is where indirect transfers arrive, `body` where all others do, both linear addresses.
-    `starts` maps guest RIPs to their code, `pages` are (linear page, guest frame) of the source, `source` its
-    (guest-physical address, bytes). `space`: where it can be found, None if it is run once.
+    `starts` maps guest RIPs to their code, `accesses` to what stands there behind the checks of the fence, `fences`
+    holds these by address, `trusts` by guest RIP what was checked before. `pages` are (linear page, guest frame) of the
+    source, `source` its (guest-physical address, bytes). `space`: where it can be found, None if it is run once.
     """
 
     rip: int
@@ -77,6 +80,9 @@ class Unit:
     exits: list[Exit]
     starts: dict[int, int]
     instructions: int
+    accesses: dict[int, int]
+    fences: dict[int, Check]
+    trusts: dict[int, frozenset[Place]]
     source: tuple[tuple[int, int], ...] = ()
     pages: tuple[tuple[int, int], ...] = ()
     incoming: set[Exit] = field(default_factory=set)

@@ -7,9 +7,7 @@ the registers that the translation had saved, and then works as any deprivilegin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-from iced_x86 import Instruction
+from collections.abc import Callable, Iterable, Mapping
 
 from hardware_model.deprivileged import Trap
 from hardware_model.disassembly import Passage
@@ -19,17 +17,18 @@ from hardware_model.machine import End, Machine
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation import layout, listing
 from techniques.binary_translation.adaptation import Adaptation
-from techniques.binary_translation.callouts import Callouts, perform
+from techniques.binary_translation.callouts import Callouts
 from techniques.binary_translation.chipset import Chipset
 from techniques.binary_translation.code_frames import CodeFrames
-from techniques.binary_translation.knobs import ADAPTIVE, CACHE_SIZE
+from techniques.binary_translation.fence_hits import FenceHits, Used
+from techniques.binary_translation.knobs import ADAPTIVE, CACHE_SIZE, FENCE
 from techniques.binary_translation.open_ports import OpenPorts
-from techniques.binary_translation.state_page import StatePage, flags_in_rax
+from techniques.binary_translation.state_page import StatePage, restore
 from techniques.binary_translation.translation_cache import TranslationCache
 from techniques.binary_translation.translator import Source, Translator
 from techniques.binary_translation.unit import Mark, Unit
 from techniques.binary_translation.user_returns import UserReturns
-from techniques.deprivileged import DeprivilegingVmm, single_stepping
+from techniques.deprivileged import DeprivilegingVmm
 from techniques.deprivileged.exceptions import DEBUG, INVALID_OPCODE, GuestException
 from techniques.deprivileged.shadow_memory import POLICY
 from techniques.deprivileged.virtual_cpu import KERNEL_RING, TF
@@ -42,7 +41,6 @@ from techniques.technique import GuestError
 
 _UNDEFINED = Intercept.EXCEPTION + INVALID_OPCODE
 _DEBUG = Intercept.EXCEPTION + DEBUG
-_MASK = (1 << 64) - 1
 
 
 class BinaryTranslation(DeprivilegingVmm):
@@ -50,7 +48,7 @@ class BinaryTranslation(DeprivilegingVmm):
 
     name = "bt"
     doc = "the guest kernel runs at CPL 1 from a translation cache, user code directly at CPL 3"
-    knobs = (POLICY, PREFETCH, CACHE_SIZE, ADAPTIVE, *PARAVIRTUAL_KNOBS)
+    knobs = (POLICY, PREFETCH, CACHE_SIZE, ADAPTIVE, FENCE, *PARAVIRTUAL_KNOBS)
     vmm_bytes = 64 * MIB
     own_bytes = 22 * MIB
     hide_outward = False
@@ -66,7 +64,10 @@ class BinaryTranslation(DeprivilegingVmm):
         )
         self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
         self.source = Source(self.memory, self.shadow.walker)
-        self.translator = Translator(self.source)
+        self.fenced = FenceHits(
+            self, region + layout.REGION_BYTES, enabled=knobs["bt.fence"] == "bounds"
+        )
+        self.translator = Translator(self.source, self.fenced.fence)
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
         self.returns = UserReturns(self.cache, machine.registers, self.cpu, self.tables)
         self.page = StatePage(self.cache, machine.registers, self.cpu, self.virtual, self.returns)
@@ -75,7 +76,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self.callouts = Callouts(self)
         self.adaptation = Adaptation(self, enabled=bool(knobs["bt.adaptive"]))
         self._in_cache = False
-        self._resume: tuple[int, list[tuple[int, int]]] | None = None
+        self._resume: tuple[int, Used] | None = None
         self._unit: Unit | None = None
         self._step = False
         self._entered = -1
@@ -89,6 +90,7 @@ class BinaryTranslation(DeprivilegingVmm):
         super().start()
         self.machine.load_supervisor_key_rights(layout.KEY_RIGHTS)
         self.page.store_tables()
+        self.fenced.moved()
         self._enter()
         self.machine.on_exit = self._on_exit
 
@@ -122,11 +124,14 @@ class BinaryTranslation(DeprivilegingVmm):
         address = self._registers.rip
         unit, mark = self.cache.find(address)
         callout = None
+        self.fenced.left()
         if self.machine.words[W.EVENT_CODE] == _UNDEFINED:
             callout = self.cache.callout(unit, address)
         used = [(number, int(self._registers.gpr[number])) for number in mark.saved]
         self._leave(mark)
         self._unit = unit
+        if unit is not None and address in unit.fences and self.fenced.took(unit, address, used):
+            return
         if callout is not None:
             self.callouts.handle(callout, unit)
             return
@@ -136,7 +141,7 @@ class BinaryTranslation(DeprivilegingVmm):
             return
         faults, trap = self.adaptation.faults(), self._processor.trap()
         if self.ports.wanted(unit, address):
-            self._note("port")
+            self.note("port")
         else:
             self.on_trap(trap)
         unchanged = self._registers.rip == rip and self.machine.now == now and not self._step
@@ -155,16 +160,7 @@ class BinaryTranslation(DeprivilegingVmm):
         """From translated code to the guest's own state."""
         self._in_cache = False
         self._resume = None
-        registers = self._registers
-        rip = mark.rip
-        if rip is None:
-            rip = int(registers.gpr[1]) - mark.bias & _MASK
-        registers.rip = rip
-        if mark.flags_in_rax:
-            registers.rflags = flags_in_rax(int(registers.gpr[0]), registers.rflags)
-        for number in mark.saved:
-            registers.gpr[number] = self.page.saved(number)
-        registers.sti_shadow = mark.shadow
+        restore(self._registers, self.page, mark)
         self.page.load()
 
     def _enter(self) -> None:
@@ -181,6 +177,7 @@ class BinaryTranslation(DeprivilegingVmm):
         if not self.machine.running:
             return
         self.page.store()
+        self.fenced.entering()
         self.chipset.refresh()
         registers.sti_shadow = False
         registers.rip = address
@@ -201,7 +198,9 @@ class BinaryTranslation(DeprivilegingVmm):
 
     def _can_go_on(self, unit: Unit, rip: int) -> bool:
         """Whether the unit that was left can be entered again at `rip`."""
-        return unit.valid and unit.space is self.cache.space and rip in unit.starts
+        if unit.valid and unit.space is self.cache.space and rip in unit.starts:
+            return self.fenced.trusts(unit, rip)
+        return False
 
     def unit_or_fault(self) -> Unit | None:
         """The unit at the guest's RIP; None if the guest takes a fault that fetching there causes."""
@@ -211,9 +210,7 @@ class BinaryTranslation(DeprivilegingVmm):
     def _translated(self, *, step: bool = False) -> Unit | None:
         cache, rip = self.cache, self._registers.rip
         try:
-            if cache.is_full:
-                cache.flush()
-                self.frames.forget()
+            self.make_room()
             unit = self.translator.translate(rip, cache.next, single=step)
         except GuestException as fault:
             self._reflect(fault)
@@ -223,17 +220,33 @@ class BinaryTranslation(DeprivilegingVmm):
             self.frames.add(unit)
         return unit
 
-    def perform(self, instruction: Instruction) -> None:
-        """An instruction of the guest's kernel that only the VMM can carry out."""
-        self.tables.refresh()
-        self._note(str(instruction).split(" ", 1)[0])
-        flags = self._registers.rflags
+    def make_room(self) -> None:
+        """There is room for a unit."""
+        if self.cache.is_full:
+            self.cache.flush()
+            self.frames.forget()
+
+    def go_on_at(self, address: int, used: Used) -> None:
+        """The guest goes on at `address` of the cache, with these general registers in place of its own."""
+        self._resume, self._unit = (address, used), None
+
+    def translate_again(self, unit: Unit) -> None:
+        """The unit at RIP is to be made anew."""
+        if unit.space is None:
+            self._step = True
+        elif unit.valid:
+            self.frames.drop(unit)
+
+    def count_trap(self) -> None:
+        """Translated code has trapped by a check of the fence."""
+        self._processor.trap()
+
+    def performed_for(self, work: Callable[[], None]) -> None:
+        """Do what the guest's kernel called for; it takes the fault that this raises."""
         try:
-            perform(self, instruction)
-            single_stepping.performed(self.cpu, instruction, flags)
+            work()
         except GuestException as fault:
             self._reflect(fault)
-        self.after_callout()
 
     def write_cr(self, number: int, value: int) -> None:
         """The guest loads CR0, CR3 or CR4 with a legal value."""
@@ -247,14 +260,6 @@ class BinaryTranslation(DeprivilegingVmm):
     def selected_msr(self) -> int:
         """The number in ECX."""
         return int(self._registers.gpr[1]) & 0xFFFFFFFF
-
-    def perform_adapted(self, unit: Unit, instruction: Instruction) -> None:
-        """An adapted load or store."""
-        try:
-            self.adaptation.perform(unit, instruction)
-        except GuestException as fault:
-            self._reflect(fault)
-        self.after_callout()
 
     def take(self, trap: Trap) -> None:
         """Handle what the processor would have trapped; raises what the guest takes instead."""
@@ -282,6 +287,7 @@ class BinaryTranslation(DeprivilegingVmm):
     def window_moved(self) -> None:
         """The cache is elsewhere, so that nothing of it can be used on."""
         self.cache.move(self.shadow.window.base + layout.IN_SLOT)
+        self.fenced.moved()
         self.frames.forget()
         self._resume = self._unit = None
 

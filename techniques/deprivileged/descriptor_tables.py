@@ -54,6 +54,7 @@ class DescriptorTables:
             for table in (window.GDT, window.LDT)
         )
         self._located = 0
+        self.are_closed = False
         self._places: list[tuple[DescriptorMirror, list[Piece]]] = []
         self._gdt.write(VMM_CODE >> 3, code64().encode() + data().encode())
 
@@ -128,8 +129,11 @@ class DescriptorTables:
     def mark_accessed(self, address: int, memory: LinearMemory) -> bool:
         """Loading a segment tried to set its descriptor's accessed flag at window `address`.
 
-        False if the address is not in a descriptor that could be meant.
+        False if the address is not in a descriptor that could be meant, or if the tables `are_closed`: then the
+        guest's own access went there.
         """
+        if self.are_closed:
+            return False
         address += window.WINDOW - self._own.base
         if window.GDT <= address < window.GDT + VMM_CODE:
             offset, (base, limit) = address - window.GDT & ~7, self._cpu.gdtr

@@ -74,8 +74,7 @@ class DeprivilegingVmm(Technique):
 
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
-        registers = machine.registers
-        self._registers = registers
+        registers = self._registers = machine.registers
         self._counts = machine.counters.data
         self._processor = Deprivileged(machine)
         self.virtual = DeprivilegedPlatform(machine)
@@ -141,31 +140,32 @@ class DeprivilegingVmm(Technique):
     def _handle(self, trap: Trap) -> None:
         match trap:
             case ExceptionTrap(vector=vector) if vector == PAGE_FAULT:
-                self._note("pf")
+                self.note("pf")
                 self._page_fault(trap.address, trap.error or 0)
             case ExceptionTrap():
                 self._exception(trap)
             case SystemCall():
-                self._note("syscall")
+                self.note("syscall")
                 self.transfers.system_call()
                 self.machine.retire_emulated()
                 self._counts[_REFLECTED] += 1
                 single_stepping.trap(self.cpu, self._registers.rflags)
             case SoftwareInterrupt(vector=vector, length=length):
-                self._note("int")
+                self.note("int")
                 self.delivery.software(vector, length)
                 self.machine.retire_emulated()
                 self._counts[_REFLECTED] += 1
             case ExternalInterrupt():
-                self._note("interrupt")
+                self.note("interrupt")
                 self.virtual.host_interrupt()
 
-    def _note(self, name: str) -> None:
+    def note(self, name: str) -> None:
+        """Count an exit for the list of hot ones."""
         self.hot_exits[(name, self._registers.rip)] += 1
 
     def _page_fault(self, address: int, error: int) -> None:
         """Hidden fault, true fault, traced write, device register, or a descriptor's accessed flag."""
-        self._make_way()
+        self.makes_way()
         if not self.cpu.cpl and self.tables.mark_accessed(address, self.linear):
             return
         match self.shadow.on_page_fault(address, error):
@@ -198,7 +198,7 @@ class DeprivilegingVmm(Technique):
                 raise GuestError(
                     f"privileged instruction at RIP {self._registers.rip:#x} has no emulation: {instruction}"
                 )
-        self._note(_NAMES[trap.vector])
+        self.note(_NAMES[trap.vector])
         raise GuestException(trap.vector, trap.error)
 
     def _is_code(self, rip: int) -> bool:
@@ -207,7 +207,7 @@ class DeprivilegingVmm(Technique):
         return gpa is not None and gpa < self.memory.size
 
     def _emulate(self, instruction: Instruction, handler: Handler) -> None:
-        self._note(_MNEMONICS[instruction.mnemonic])
+        self.note(_MNEMONICS[instruction.mnemonic])
         flags = self._registers.rflags
         handler(self, instruction)
         single_stepping.performed(self.cpu, instruction, flags)
@@ -219,7 +219,7 @@ class DeprivilegingVmm(Technique):
 
     def _deliver_interrupt(self) -> None:
         """A virtual interrupt goes to the guest as soon as its IF and the shadow of STI let it."""
-        self._make_way()
+        self.makes_way()
         apic, window = self.virtual.apic, False
         if apic.deliverable and self.cpu.interrupts:
             window = self._registers.sti_shadow
@@ -228,12 +228,13 @@ class DeprivilegingVmm(Technique):
         if self.machine.running:
             self.virtual.settle(window=window)
 
-    def _make_way(self) -> None:
-        """The window lies where the guest maps nothing."""
-        if self.shadow.slot_is_wanted:
+    def makes_way(self) -> bool:
+        """The window lies where the guest maps nothing; True if it had to move for that."""
+        if wanted := self.shadow.slot_is_wanted:
             self.shadow.move_window()
             self.tables.load(self._registers)
             self.window_moved()
+        return wanted
 
     def window_moved(self) -> None:
         """What the VMM keeps in its window is at other linear addresses now."""
@@ -257,8 +258,7 @@ class DeprivilegingVmm(Technique):
 
     def read_stack(self, size: int) -> int:
         """The top of the stack."""
-        ac = bool(self._registers.rflags & AC)
-        rsp = int(self._registers.gpr[4])
+        rsp, ac = int(self._registers.gpr[4]), bool(self._registers.rflags & AC)
         return self.linear.read_integer(rsp, size, user=self.cpu.cpl == 3, ac=ac, stack=True)
 
     def complete(self, instruction: Instruction, *, again: bool = False) -> None:

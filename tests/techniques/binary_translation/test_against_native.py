@@ -29,7 +29,13 @@ def test_a_random_kernel_program_ends_as_natively(seed: int) -> None:
 
 @pytest.mark.parametrize(
     "knobs",
-    [{"bt.cache-kib": 16}, {"bt.adaptive": False}, {"shadow.policy": "unsync"}],
+    [
+        {"bt.cache-kib": 16},
+        {"bt.adaptive": False},
+        {"shadow.policy": "unsync"},
+        {"bt.fence": "none"},
+        {"bt.fence": "bounds", "bt.cache-kib": 16},
+    ],
     ids=lambda knobs: next(iter(knobs)),
 )
 @pytest.mark.parametrize("seed", range(2250, 2256))

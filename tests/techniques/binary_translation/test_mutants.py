@@ -175,7 +175,7 @@ def _descriptor_not_compared(m: pytest.MonkeyPatch) -> None:
 MUTANTS: dict[str, Patch] = {
     "a RIP-relative operand is not fixed up": _operand_not_relocated,
     "a RIP-relative operand is fixed up for another place": _operand_relocated_elsewhere,
-    "code that was overwritten is not invalidated": _nothing(CodeFrames, "_drop"),
+    "code that was overwritten is not invalidated": _nothing(CodeFrames, "drop"),
     "exits lead to units that are gone": _stale_links,
     "INVLPG leaves units of code that is mapped elsewhere": _nothing(CodeFrames, "check_page"),
     "PUSHF changes the flags": _template("lea rax, [rax + rcx]", "add rax, rcx"),

@@ -1,0 +1,267 @@
+"""The fence: bounds checks before the loads and stores of translated code, as segment limits made them in 32-bit mode.
+
+What translated code itself must load and store lies beside the guest in supervisor pages, and 64-bit mode has no
+segment limits. BNDCL and BNDCU (Intel SDM vol. 1 chapter 17) change neither flags nor registers, and raise #BR if an
+address is out of bounds. A register that a memory operand names is checked where a unit uses it first, and again where
+the unit uses it after having changed it; a displacement of 32 bits cannot lead across the fenced slots.
+
+    BND0  above the slots: what a kernel in the upper half mostly uses
+    BND1  below them: the same for the lower half
+    BND2  either, for the address less the slots' end, which makes both one range: where the others were wrong once,
+          and for operands relative to FS or GS, whose bases lie on the state page
+    BND3  bit numbers of BT, BTC, BTR and BTS: 64-bit ones lead anywhere
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from iced_x86 import (
+    Code,
+    CodeSize,
+    Instruction,
+    InstructionInfoFactory,
+    MemoryOperand,
+    Mnemonic,
+    OpAccess,
+    OpKind,
+    Register,
+    RegisterExt,
+)
+
+from hardware_model.executor.bounds import padded_check
+from techniques.binary_translation.builder import UnitBuilder, fits_signed
+from techniques.binary_translation.copying import encode, free_register, name_of, number_of
+from techniques.binary_translation.unit import Callout, Kind
+
+if TYPE_CHECKING:
+    from hardware_model.machine import Machine
+
+SLOT_BYTES = 1 << 39
+_MASK = (1 << 64) - 1
+_BIT_LIMIT, _SMALL = 1 << 33, 1 << 16
+_ABOVE, _BELOW, _EITHER, _BIT = range(4)
+CALLOUT_BYTES = 2
+_CHECKS = (
+    (Code.BNDCL_BND_RM64, Register.BND0),
+    (Code.BNDCU_BND_RM64, Register.BND1),
+    (Code.BNDCU_BND_RM64, Register.BND2),
+    (Code.BNDCU_BND_RM64, Register.BND3),
+)
+_BASES = {Register.FS: "fence_fs", Register.GS: "fence_gs"}
+WRITES = frozenset(
+    {OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE}
+)
+_BIT_STRINGS = frozenset({Mnemonic.BT, Mnemonic.BTC, Mnemonic.BTR, Mnemonic.BTS})
+INFO = InstructionInfoFactory()
+
+
+class Place(NamedTuple):
+    """The part of an address that a check looks at: a segment with a base, a base register, a scaled index `along`.
+
+    NONE stands where there is none. `bit`: `base` is no address but the bit number of a bit-string instruction.
+    """
+
+    segment: Any
+    base: Any
+    along: Any = Register.NONE
+    scale: int = 1
+    bit: bool = False
+
+
+class Check(NamedTuple):
+    """A check of translated code for an instruction, `size` bytes long; `either`: the one that is always right.
+
+    `place` is None where the displacement alone leads to the VMM's slot, and where a sequence loads a descriptor.
+    """
+
+    instruction: Instruction
+    place: Place | None
+    either: bool
+    size: int
+    table: bool = False
+
+
+class Fence:
+    """Where the VMM's slot lies: `end` is the address behind it.
+
+    The slot below counts as fenced too, so that a string instruction cannot run into the VMM's from there.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.end = 0
+        self._either: set[int] = set()
+
+    def move(self, base: int) -> None:
+        """The VMM's slot is the 512 GiB from `base` on."""
+        self.end = base + SLOT_BYTES & _MASK
+        begin = self.end - 2 * SLOT_BYTES & _MASK
+        self._allowed = begin - self.end & _MASK
+        self._either.clear()
+        self._machine.load_supervisor_bounds(
+            (self.end, _MASK),
+            (0, begin - 1),
+            (0, self._allowed - 1),
+            (0, _BIT_LIMIT),
+        )
+
+    def __contains__(self, linear: int) -> bool:
+        """Whether a check must have found `linear` out of bounds."""
+        return linear - self.end & _MASK >= self._allowed
+
+    def holds_vmm(self, linear: int) -> bool:
+        """Whether `linear` lies in the VMM's own slot."""
+        return self.end - linear - 1 & _MASK < SLOT_BYTES
+
+    def relax(self, rip: int) -> None:
+        """The instruction at `rip` goes to the other half as well."""
+        self._either.add(rip)
+
+    def address(self, place: Place) -> int:
+        """What a check of `place` looks at now."""
+        registers = self._machine.registers
+        total = 0
+        if place.segment != Register.NONE:
+            total += registers.segment("fs" if place.segment == Register.FS else "gs").base
+        for register, scale in ((place.base, 1), (place.along, place.scale)):
+            if register != Register.NONE:
+                total += int(registers.gpr[RegisterExt.number(register)]) * scale
+        return total & _MASK
+
+    def trusts(self, places: frozenset[Place]) -> bool:
+        """Whether all of these would pass their checks."""
+        return all(
+            self.address(place) <= _BIT_LIMIT if place.bit else self.address(place) not in self
+            for place in places
+        )
+
+    def guard(self, builder: UnitBuilder, instruction: Instruction) -> None:
+        """Emit the checks that the instruction's memory operands want."""
+        for memory in INFO.info(instruction).used_memory():
+            place = _place(memory)
+            if memory.access == OpAccess.NO_MEM_ACCESS or place is None:
+                continue
+            if place.base == place.along == place.segment == Register.NONE:
+                if memory.displacement & _MASK in self:
+                    self._refuse(builder, instruction)
+                continue
+            if not fits_signed(memory.displacement & _MASK):
+                self._refuse(builder, instruction)
+            elif place not in builder.checked:
+                self._check(builder, instruction, place)
+        if instruction.mnemonic in _BIT_STRINGS and instruction.op0_kind == OpKind.MEMORY:
+            self._check_bit(builder, instruction)
+
+    def _refuse(self, builder: UnitBuilder, instruction: Instruction) -> None:
+        builder.fences[builder.address] = Check(instruction, None, True, CALLOUT_BYTES)
+        builder.call(Callout(Kind.FENCED))
+
+    def _check_bit(self, builder: UnitBuilder, instruction: Instruction) -> None:
+        number = instruction.op1_register
+        if instruction.op1_kind != OpKind.REGISTER or RegisterExt.size(number) != 8:
+            return
+        place = Place(Register.NONE, number, bit=True)
+        if place not in builder.checked:
+            self._emit(builder, instruction, place, _BIT, MemoryOperand(number))
+
+    def _check(self, builder: UnitBuilder, instruction: Instruction, place: Place) -> None:
+        if place.segment != Register.NONE or builder.guest in self._either:
+            self._check_either(builder, instruction, place)
+            return
+        side = _ABOVE if builder.guest >= self.end else _BELOW
+        self._emit(builder, instruction, place, side, _operand(place))
+
+    def _check_either(self, builder: UnitBuilder, instruction: Instruction, place: Place) -> None:
+        scratch = free_register(instruction)
+        name, number = name_of(scratch), number_of(scratch)
+        saved, field = (number,), _BASES.get(place.segment, "fence")
+        builder.emit(f"mov {{gpr{number}}}, {name}")
+        builder.emit(f"mov {name}, {{{field}}}", saved=saved)
+        base, index = place.base, place.along
+        operand = MemoryOperand(base, scratch)
+        if index != Register.NONE:
+            if base != Register.NONE:
+                add = Instruction.create_reg_mem(Code.LEA_R64_M, scratch, operand)
+                builder.raw(encode(add, builder.address), saved=saved)
+            operand = MemoryOperand(scratch, index, place.scale)
+        elif base == Register.NONE:
+            operand = MemoryOperand(scratch)
+        self._emit(builder, instruction, place, _EITHER, operand, saved)
+        builder.emit(f"mov {name}, {{gpr{number}}}", saved=saved)
+
+    @staticmethod
+    def _emit(
+        builder: UnitBuilder,
+        instruction: Instruction,
+        place: Place,
+        check: int,
+        operand: MemoryOperand,
+        saved: tuple[int, ...] = (),
+    ) -> None:
+        code, bounds = _CHECKS[check]
+        bounded = Instruction.create_reg_mem(code, bounds, operand)
+        made = padded_check(encode(bounded, builder.address))
+        builder.fences[builder.address] = Check(instruction, place, check >= _EITHER, len(made))
+        builder.raw(made, saved=saved)
+        builder.checked.add(place)
+
+    @staticmethod
+    def forget_changed(builder: UnitBuilder, instruction: Instruction) -> None:
+        """The instruction may have changed registers that were checked; PUSH, POP and the like move RSP by little."""
+        changed = {
+            RegisterExt.full_register(use.register)
+            for use in INFO.info(instruction).used_registers()
+            if use.access in WRITES
+        }
+        if _moves_stack_by_little(instruction):
+            changed.discard(Register.RSP)
+        builder.checked = {
+            place
+            for place in builder.checked
+            if place.base not in changed and place.along not in changed
+        }
+
+
+def _place(memory: Any) -> Place | None:
+    """What of a memory operand is to be checked; None for 32-bit addresses, which lie below any slot."""
+    if memory.address_size == CodeSize.CODE32:
+        return None
+    segment = memory.segment if memory.segment in _BASES else Register.NONE
+    index = memory.index if RegisterExt.size(memory.index) == 8 else Register.NONE  # not XLAT's AL
+    return Place(segment, memory.base, index, memory.scale if index != Register.NONE else 1)
+
+
+def _operand(place: Place) -> MemoryOperand:
+    return MemoryOperand(place.base, place.along, place.scale)
+
+
+def _moves_stack_by_little(instruction: Instruction) -> bool:
+    if instruction.mnemonic in (Mnemonic.LEAVE, Mnemonic.ENTER):
+        return False
+    if instruction.is_stack_instruction:
+        return bool(instruction.mnemonic != Mnemonic.POP or instruction.op0_register not in _STACK)
+    if instruction.mnemonic not in (Mnemonic.ADD, Mnemonic.SUB):
+        return False
+    if instruction.op0_register != Register.RSP or instruction.op1_kind == OpKind.REGISTER:
+        return False
+    return instruction.op1_kind != OpKind.MEMORY and _is_small(instruction.immediate(1))
+
+
+_STACK = (Register.RSP, Register.ESP, Register.SP)
+
+
+def _is_small(value: int) -> bool:
+    return (value + _SMALL) & _MASK < 2 * _SMALL
+
+
+def check_table(builder: UnitBuilder, instruction: Instruction) -> None:
+    """In a sequence of LAR, LSL, VERR or VERW: the guest's descriptor at RDX is about to be loaded into RBX."""
+    if builder.fenced:
+        saved = (0, 1, 2, 3)
+        builder.emit("mov rbx, {fence}", saved=saved)
+        operand = MemoryOperand(Register.RDX, Register.RBX)
+        check = Instruction.create_reg_mem(Code.BNDCU_BND_RM64, Register.BND2, operand)
+        made = padded_check(encode(check, builder.address))
+        builder.fences[builder.address] = Check(instruction, None, True, len(made), table=True)
+        builder.raw(made, saved=saved)

@@ -1,0 +1,282 @@
+"""With the fence, the VMM's slot of linear addresses is to the guest's kernel what it is natively: nothing is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from techniques.binary_translation.layout import (
+    CACHE,
+    PORT_VALUES,
+    REGION,
+    STATE,
+    STATE_FIELDS,
+    TABLES,
+)
+from techniques.deprivileged.vmm_window import GDT, LDT, TSS
+from tests.conftest import SmallGuest
+from tests.small_guest import KERNEL
+from tests.small_guest import VA as KERNEL_BASE
+from tests.techniques.binary_translation.conftest import boot_translated, differences
+from tests.techniques.binary_translation.sequences import program
+from tests.techniques.binary_translation.test_isolation import HOLES, MAPS_THE_SLOT, OWN, SLOT
+
+FENCE: dict[str, Any] = {"bt.fence": "bounds"}
+PLACES = (
+    *(REGION + STATE + STATE_FIELDS[name] for name in ("gpr0", "interrupts", "frame_cs")),
+    *(REGION + TABLES, REGION + PORT_VALUES, REGION + CACHE),
+    *(GDT, GDT + 0xFFC0, LDT, TSS),
+    *HOLES,
+)
+LOADS_AND_STORES = """
+?mov rax, [rsi]
+?mov [rsi], rax
+?mov byte ptr [rsi + 1], 5
+?add qword ptr [rsi], 1
+?lock xadd [rsi], rax
+?cmpxchg [rsi], rbx
+?cmpxchg16b [rsi]
+?push qword ptr [rsi]
+?pop qword ptr [rsi]
+?movups xmm0, [rsi]
+?movups [rsi], xmm0
+?fxsave [rsi]
+?div qword ptr [rsi]
+?clflush [rsi]
+prefetcht0 [rsi]
+nop dword ptr [rsi]
+?xchg [rsi], rcx
+"""
+ADDRESSING = """
+mov rbx, rsi
+shr rbx, 3
+?mov rax, [rbx*8]
+lea rbx, [rsi - 0x1000]
+mov ecx, 0x800
+?mov rax, [rbx + rcx*2]
+lea rbx, [rsi - 0x7fffff00]
+?mov rax, [rbx + 0x7fffff00]
+mov r12, rsi
+?mov rax, [r12]
+?mov [r12 + 8], rax
+mov r13, rsi
+?mov rax, [r13]
+?mov [r13 + rcx*2], rax
+mov r8, rbp
+mov rbp, rsi
+?mov rax, [rbp + 8]
+?mov rax, [rbp + rcx*4]
+mov rbp, r8
+?movabs rax, [{place:#x}]
+?movabs [{place:#x}], al
+lea rdi, [rsi - 4]
+?mov rbx, [rdi]
+"""
+STRINGS = """
+mov rdi, DATA
+?movsq
+mov rdi, rsi
+mov rsi, DATA
+?movsq
+mov rsi, rdi
+?stosb
+?lodsw
+?scasb
+?cmpsb
+mov ecx, 3
+?rep movsb
+mov ecx, 3
+?rep stosq
+xor ecx, ecx
+rep lodsb
+mov rbx, rsi
+mov al, 3
+?xlatb
+"""
+BITS = """
+mov ebx, 1
+?bts [rsi], ebx
+?bt qword ptr [rsi], rbx
+mov rdi, DATA
+mov rdx, rsi
+sub rdx, rdi
+shl rdx, 3
+?btr qword ptr [rdi], rdx
+?bt qword ptr [rdi], rdx
+mov rcx, -64
+mov rdi, DATA + 8
+bts qword ptr [rdi], rcx
+"""
+SEQUENCES = """
+?lar eax, word ptr [rsi]
+?lsl ax, word ptr [rsi]
+?verr word ptr [rsi]
+?sgdt [rsi]
+?sidt [rsi]
+?smsw word ptr [rsi]
+?str word ptr [rsi]
+?mov word ptr [rsi], cs
+?jmp qword ptr [rsi]
+?call qword ptr [rsi]
+"""
+STACK = """
+mov rbp, rsp
+?mov rax, [rsp]
+mov rsp, rsi
+?push rax
+?pop rax
+?call function
+?ret
+?ret 16
+?pushfq
+?popfq
+?iretq
+?mov rax, [rsp - 8]
+sub rsp, 8
+?push rbx
+mov rsp, rbp
+mov rbp, rsi
+?leave
+?enter 16, 2
+jmp over
+function:
+ret
+over:
+nop
+"""
+SEGMENTS = """
+mov ecx, 0xc0000101
+mov eax, esi
+mov rdx, rsi
+shr rdx, 32
+wrmsr
+?mov rbx, gs:[0]
+?mov gs:[8], rbx
+xor eax, eax
+mov edx, 0x8000
+wrmsr
+mov rbx, rsi
+mov rcx, 0x800000000000
+sub rbx, rcx
+?mov rax, gs:[rbx]
+?mov gs:[rbx + 8], rax
+"""
+TEXTS = {
+    name.lower(): globals()[name]
+    for name in ("ADDRESSING", "STRINGS", "BITS", "SEQUENCES", "STACK")
+}
+
+
+@pytest.mark.parametrize("place", PLACES, ids=hex)
+def test_loads_and_stores_there_fault_as_natively(place: int) -> None:
+    assert differences(f"mov rsi, {place:#x}\n{LOADS_AND_STORES}", FENCE) == []
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("place", [PLACES[0], PLACES[3], GDT], ids=hex)
+def test_all_that_goes_there_faults_as_natively(place: int, text: str) -> None:
+    assert differences(f"mov rsi, {place:#x}\n" + text.format(place=place), FENCE) == []
+
+
+@pytest.mark.parametrize("place", [PLACES[0], GDT], ids=hex)
+def test_segment_bases_do_not_lead_there(place: int) -> None:
+    assert differences(f"mov rsi, {place:#x}\n" + SEGMENTS, FENCE) == []
+
+
+@pytest.mark.parametrize("place", [REGION + STATE, REGION + TABLES, GDT, TSS], ids=hex)
+def test_without_it_the_same_loads_succeed(place: int) -> None:
+    text = f"mov rsi, {place:#x}\n?mov rax, [rsi]\n"
+    assert differences(text, {"bt.fence": "none"}) != []
+    assert differences(text, FENCE) == []
+
+
+def test_a_descriptor_table_that_lies_there_is_not_read() -> None:
+    lgdt = "push rax\nsgdt [rsp - 24]\nmov rdi, [rsp - 22]\nmov [rsp - 22], rsi\nlgdt [rsp - 24]\n"
+    text = f"mov rsi, {GDT:#x}\n{lgdt}mov ebx, 8\n?lar eax, ebx\n?verr bx\nmov [rsp - 22], rdi\nlgdt [rsp - 24]\npop rax\n?lar eax, ebx\n"
+    assert differences(text, FENCE) == []
+
+
+def test_what_comes_before_the_access_comes_first() -> None:
+    """#NM with TS set, and #DB after an instruction that was stepped."""
+    text = (
+        f"mov rsi, {REGION + STATE:#x}\nmov rax, cr0\nor al, 8\nmov cr0, rax\n?fld qword ptr [rsi]\nclts\n"
+        "fninit\n?fld qword ptr [rsi]\npushfq\nor dword ptr [rsp], 0x100\npopfq\n"
+        "prefetcht0 [rsi]\nmov rbx, DATA\nmov rax, [rbx]\nmov rbx, USER_DATA\nmov rax, [rbx]\npushfq\n"
+        "and dword ptr [rsp], 0xfffffeff\npopfq\nnop\n"
+    )
+    assert differences(text, FENCE) == []
+
+
+BOTH_HALVES = """
+mov rdi, USER_DATA
+mov rsi, DATA
+mov ecx, 10
+again:
+mov rax, [rdi]
+add [rsi + 8], rax
+xchg rdi, rsi
+loop again
+"""
+
+
+def test_an_instruction_that_goes_to_both_halves_is_translated_again_once() -> None:
+    assert differences(BOTH_HALVES, FENCE) == []
+    run, _ = boot_translated(SmallGuest(BOTH_HALVES), **FENCE)
+    run.run(10_000)
+    assert run.counters["bt.fence.relaxed"] == run.counters["trap.br"] == 2
+    assert run.counters["bt.fence.hit"] == 0
+
+
+def test_a_unit_checks_a_register_where_it_uses_it_first() -> None:
+    text = "mov rsi, DATA\nmov rax, [rsi]\nmov [rsi + 8], rax\npush rax\nadd rsi, 8\nmov rbx, [rsi]\npop rbx\n"
+    run, vmm = boot_translated(SmallGuest(text), **FENCE)
+    run.run(1000)
+    passage = next(p for p in vmm.listing() if p.rows[1][0] and p.rows[1][0][0].address == KERNEL)
+    emitted = [[line.text for line in row[1]] for row in passage.rows[1:8]]
+    checks = [[text for text in texts if text.startswith("bnd")] for texts in emitted]
+    assert checks == [
+        [],
+        ["bndcl bnd0, [rsi]"],
+        [],
+        ["bndcl bnd0, [rsp]"],
+        [],
+        ["bndcl bnd0, [rsi]"],
+        [],
+    ]
+
+
+def test_hints_of_bounds_stay_hints() -> None:
+    hints = (
+        ".byte 0xf3, 0x0f, 0x1a, 0x06\n.byte 0xf2, 0x0f, 0x1a, 0x07\n.byte 0x66, 0x0f, 0x1b, 0xc1\n"
+    )
+    text = f"mov rsi, {REGION + STATE:#x}\n{hints}"
+    to_user = "push DATA3; mov rbx, USER_STACK; push rbx; push 0x202; push CODE3; mov rbx, USER; push rbx; iretq"
+    leave = "mov edx, 0xf4; xor eax, eax; out dx, eax"
+    assert differences(text + to_user, FENCE, user=f"{hints}{leave}") == []
+
+
+@pytest.mark.parametrize("policy", ["trace", "unsync", "virtual-tlb"])
+def test_a_guest_that_uses_the_slot_finds_its_own_memory_there(policy: str) -> None:
+    body = (
+        f"{MAPS_THE_SLOT}mov rdi, {OWN + (1 << 30):#x}\nmov rbx, [rdi + {STATE:#x}]\n"
+        f"mov qword ptr [rdi + {STATE + 0x80:#x}], 0x1234\nadd rbx, [rdi + {STATE + 0x80:#x}]\ncli\npushfq\npop r8\n"
+    )
+    assert differences(body, {"shadow.policy": policy, **FENCE}) == []
+
+
+def test_the_slot_below_can_be_used() -> None:
+    maps = MAPS_THE_SLOT.replace(f"{8 * SLOT}]", f"{8 * (SLOT - 1)}]")
+    below = OWN - (1 << 39) + (1 << 30)
+    body = (
+        f"{maps}mov rsi, {below:#x}\nmov rdi, rsi\nmov rax, [rsi + 0x210000]\nmov [rdi + 0x210008], rax\nlea rsp, [rsi + 0x1f0000]\n"
+        "push rax\ncall function\npop rbx\nlar ecx, word ptr [rsp]\npushfq\npopfq\njmp over\nfunction:\nret\nover:\n"
+        f"mov rsp, {KERNEL_BASE + 0x1F0000:#x}\n"
+    )
+    assert differences(body, FENCE) == []
+
+
+@pytest.mark.parametrize("seed", range(2600, 2620))
+def test_a_random_kernel_program_ends_as_natively(seed: int) -> None:
+    found = differences(program(seed), FENCE)
+    assert not found, f"seed {seed}: {found}"
