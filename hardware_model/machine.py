@@ -150,8 +150,9 @@ class Machine:
         self.words[W.MODE] = mode
         if mode is not Mode.VMX_NON_ROOT:  # there the VMCS says
             self.words[W.OWN_INTERRUPTS] = mode is Mode.BARE
+            self.words[W.NMI_RULE] = W.NmiRule.DELIVERED
         self.set_deadline()
-        if self.words[W.IRQ_LINE]:
+        if any(self.words[line] for line in (W.IRQ_LINE, W.NMI_PENDING, W.NMI_WINDOW)):
             self.words[W.DEADLINE] = self.words[W.CLOCK]  # an interrupt waits since the last run
         return self._reason(self.engine.run(self._on_event))
 
@@ -288,7 +289,7 @@ class Machine:
 
     def idle(self) -> bool:
         """Skip to the next platform event that interrupts; False when nothing is due (or the budget ends the run)."""
-        while not self.words[W.IRQ_LINE]:
+        while not self.engine.interrupted:
             if self._next_event() == NO_DEADLINE:
                 return False
             deadline = min(self._next_event(), self._budget)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
+from hardware_model.executor import nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.corrections import record_completion
 from hardware_model.executor.intrinsics import (
@@ -176,6 +177,8 @@ def execute(w, code):
         raise_exception(w, code - U(I.EXCEPTION), load32(word(w, W.ENV) + U(L.ENV_ERROR_CODE)))
     elif code == U(I.INTR):
         take_interrupt(w)
+    elif code == U(I.NMI):
+        nmi.deliver(w)
     elif code == U(I.WRITE_CR3):
         write_cr3(w)
     elif code == U(I.INVLPG):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hardware_model import counters
 from hardware_model.executor import layout as L
+from hardware_model.executor import nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.corrections import record_completion
 from hardware_model.executor.intrinsics import call_p, call_pii, load64, store32, store64
@@ -139,6 +140,8 @@ def deliver_injected(w):
         deliver_software(w, vector, kind, word(w, W.INJECT_LENGTH))
         set_word(w, W.OWN_SOFTWARE, U(0))
     else:
+        if kind == TYPE_NMI:
+            nmi.block(w)
         if kind == TYPE_PRIVILEGED_EXCEPTION:  # INT1: no check of the gate's DPL
             at = word(w, W.ENV) + U(L.ENV_EIP)
             store64(at, load64(at) + word(w, W.INJECT_LENGTH))

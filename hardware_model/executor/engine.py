@@ -206,6 +206,17 @@ class Engine:
             request = ctypes.c_uint32.from_address(self.cpu + L.CPU_INTERRUPT_REQUEST)
             request.value |= L.INTERRUPT_VIRQ
 
+    def raise_nmi(self) -> None:
+        """Raise the processor's NMI pin: an edge, so with one NMI pending another one changes nothing."""
+        self.words[W.NMI_PENDING] = 1
+        self.words[W.DEADLINE] = self.words[W.CLOCK]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether an interrupt, or an NMI that is not blocked, waits for the processor."""
+        nmi = self.words[W.NMI_PENDING] and not self.registers.nmi_blocked
+        return bool(self.words[W.IRQ_LINE] or nmi)
+
     def stop(self, reason: W.Stop) -> None:
         """Stop the engine when the current event has been handled."""
         self.words[W.STOP] = reason

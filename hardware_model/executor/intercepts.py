@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from hardware_model.executor import bare
+from hardware_model.executor import bare, nmi
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
@@ -151,7 +151,10 @@ def dispatch(w, code):
             code = U(I.INVD)  # the engine reports both as WBINVD
         code = amended(w, code)
         set_word(w, W.EVENT_CODE, code)
+        nmi.note_fault_of_iret(w, code)
     mode = word(w, W.MODE)
+    if code == U(I.NMI) and nmi.in_shadow(w):
+        return  # it comes behind the next instruction
     if mode == U(W.Mode.BARE):
         bare.execute(w, code)
     elif mode == U(W.Mode.VMX_NON_ROOT):
@@ -185,6 +188,7 @@ def resume(w):
             request_interrupt(w)
         else:  # it reaches the VMM before the guest's next instruction
             set_word(w, W.DEADLINE, word(w, W.CLOCK))
+    nmi.request(w)
     D.deliver_injected(w)
 
 

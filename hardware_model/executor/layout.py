@@ -80,6 +80,8 @@ HF_CPL = 3
 HF_INHIBIT_IRQ = 1 << 3
 HF_GUEST = 1 << 21
 HF_BOUNDS = 1 << 25
+HF2_NMI = 1 << 2  # NMIs are blocked until IRET
+HF2_NMI_HELD = 1 << 31  # a bit that the engine does not use: NMIs are blocked whatever IRET does
 TB_EFLAGS_MASK = 0x73100  # EFLAGS bits that are part of a block's flags
 
 # interrupt_request bits

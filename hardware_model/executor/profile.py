@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 
 from hardware_model.executor import layout as L
+from hardware_model.executor import nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import (
     CPU_CACHE,
@@ -142,10 +143,17 @@ def request_interrupt(w):
 
 @inner
 def stop_engine(w):
-    """Have the engine return. It would take a virtual interrupt that can be taken first, for ever."""
+    """Have the engine return. It would take a virtual interrupt or an NMI that can be taken first, for ever."""
     at = word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST)
-    store32(at, load32(at) & ~U(L.INTERRUPT_VIRQ))
+    store32(at, load32(at) & ~U(L.INTERRUPT_VIRQ | L.INTERRUPT_NMI))
     call_p(word(w, W.F_STOP), word(w, W.UC))
+
+
+@inner
+def intercept(w, pc, code):
+    """Have the event layer handle `code` before the instruction at `pc`. Does not return to the caller."""
+    store64(word(w, W.ENV) + U(L.ENV_EIP), pc)
+    call_pipp(word(w, W.F_VMEXIT), word(w, W.ENV), code, U(0), U(0))
 
 
 @inner
@@ -155,13 +163,16 @@ def due_event(w, pc):
     if word(w, W.STOP) != U(0):
         stop_engine(w)
         leave_block(w, pc)
+    if nmi.wanted(w) and nmi.request(w):
+        if not nmi.blocked(w):
+            leave_block(w, pc)
+        intercept(w, pc, U(W.Intercept.NMI))
     if word(w, W.IRQ_LINE) == U(0):
         return
     if word(w, W.OWN_INTERRUPTS) != U(0):
         request_interrupt(w)
         leave_block(w, pc)
-    store64(word(w, W.ENV) + U(L.ENV_EIP), pc)
-    call_pipp(word(w, W.F_VMEXIT), word(w, W.ENV), U(W.Intercept.PHYSICAL_INTERRUPT), U(0), U(0))
+    intercept(w, pc, U(W.Intercept.PHYSICAL_INTERRUPT))
 
 
 @inner

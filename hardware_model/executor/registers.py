@@ -128,6 +128,18 @@ class Registers:
         at = L.ENV_HFLAGS // 4
         self._d[at] = (self._d[at] & ~L.HF_INHIBIT_IRQ) | (L.HF_INHIBIT_IRQ if value else 0)
 
+    @property
+    def nmi_blocked(self) -> bool:
+        """Whether blocking by NMI is in effect."""
+        return bool(self._d[L.ENV_HFLAGS2 // 4] & (L.HF2_NMI | L.HF2_NMI_HELD))
+
+    def block_nmis(self, blocked: bool, *, until_iret: bool) -> None:
+        """Begin or end blocking by NMI; `until_iret`: the guest's IRET ends it."""
+        at = L.ENV_HFLAGS2 // 4
+        bit = L.HF2_NMI if until_iret else L.HF2_NMI_HELD
+        cleared = self._d[at] & ~(L.HF2_NMI | L.HF2_NMI_HELD)
+        self._d[at] = cleared | (bit if blocked else 0)
+
     def cr(self, number: int) -> int:
         """CR0, CR2, CR3 or CR4."""
         return self._q[L.ENV_CR // 8 + number]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hardware_model import counters
 from hardware_model.executor import delivery as D
+from hardware_model.executor import nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import call_event, call_p, load64, store64
 from hardware_model.executor.memory_access import counter_words, mmu_state
@@ -37,6 +38,7 @@ _ENTRY_ERROR = WORD_INDEX[Field.ENTRY_EXCEPTION_ERROR_CODE]
 _ENTRY_LENGTH = WORD_INDEX[Field.ENTRY_INSTRUCTION_LENGTH]
 _SECONDARY_ACTIVE = U(Primary.ACTIVATE_SECONDARY_CONTROLS)
 _WINDOW = U(Primary.INTERRUPT_WINDOW_EXITING)
+_NMI_WINDOW = U(Primary.NMI_WINDOW_EXITING)
 _VPID = U(Secondary.ENABLE_VPID)
 _VIRTUAL_INTERRUPTS = U(Secondary.VIRTUAL_INTERRUPT_DELIVERY)
 NO_EXIT, COMPLETED = U(1 << 16), U(1 << 17)  # answers beside basic exit reasons
@@ -122,6 +124,8 @@ def vm_exit(w, reason):
 @inner
 def exit_by_event(w, info, error, qualification):
     """Reason 0, exception or NMI, with its interruption information."""
+    if word(w, W.NMI_UNBLOCKED) != U(0) and (info & U(0xFF)) != D.DOUBLE_FAULT:
+        info |= nmi.UNBLOCKING_BY_IRET
     set_field(w, INFO, info)
     set_field(w, _ERROR, error)
     return qualified(w, U(0), qualification)
@@ -132,6 +136,7 @@ def vm_entry(w):
     """Take from the VMCS what changes at every entry: the event to inject, interrupt-window exiting, RVI."""
     count(w, _ENTRIES, 1)
     set_word(w, W.WINDOW, U(1) if primary(w, _WINDOW) else U(0))
+    set_word(w, W.NMI_WINDOW, U(1) if primary(w, _NMI_WINDOW) else U(0))
     if secondary(w, _VIRTUAL_INTERRUPTS):
         call_event(word(w, W.F_EVENT), U(W.Event.EVALUATE))
     info = field(w, _ENTRY_INFO)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from hardware_model import counters
 from hardware_model.executor import delivery as D
 from hardware_model.executor import layout as L
+from hardware_model.executor import nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.intrinsics import load32, load64
 from hardware_model.executor.operands import memory_address
@@ -105,6 +106,20 @@ def breakpoint_in_vmx(w, vector):
 
 
 @inner
+def non_maskable_interrupt(w):
+    """The exit of an open NMI window, which comes before an NMI; an NMI's exit, or its delivery."""
+    if word(w, W.NMI_WINDOW) != U(0) and not nmi.blocked(w):
+        return qualified(w, U(R.NMI_WINDOW), U(0))
+    if word(w, W.NMI_PENDING) == U(0):
+        return COMPLETED
+    if word(w, W.NMI_RULE) == U(W.NmiRule.DELIVERED):
+        nmi.deliver(w)
+        return COMPLETED
+    set_word(w, W.NMI_PENDING, U(0))
+    return exit_by_event(w, D.VALID | (D.TYPE_NMI << U(8)) | nmi.VECTOR, U(0), U(0))
+
+
+@inner
 def _if_primary(w, control, reason, qualification):
     if primary(w, control):
         return qualified(w, U(reason), qualification)
@@ -128,11 +143,16 @@ def intercepted_in_vmx(w, code):
     if code >= U(I.EXCEPTION) and code < U(I.INTR):
         return exception(w, code - U(I.EXCEPTION))
     if code == U(I.EPT_VIOLATION):
+        if word(w, W.NMI_UNBLOCKED) != U(0):
+            qualification = word(w, W.EVENT_QUALIFICATION) | nmi.UNBLOCKING_BY_IRET
+            set_word(w, W.EVENT_QUALIFICATION, qualification)
         return U(R.EPT_VIOLATION)
     if code == U(I.EPT_MISCONFIGURATION):
         return U(R.EPT_MISCONFIGURATION)
     if code == U(I.PHYSICAL_INTERRUPT):
         return physical_interrupt(w)
+    if code == U(I.NMI):
+        return non_maskable_interrupt(w)
     if code >= U(I.WRITE_CR0) and code <= U(I.WRITE_CR8):
         return cr_write(w, code - U(I.WRITE_CR0))
     if code <= U(I.READ_CR8):

@@ -99,6 +99,14 @@ WORDS = 512
     VIRTUAL_INTERRUPT,  # 1: a pending virtual interrupt is recognized
 ) = range(125, 127)
 
+# Non-maskable interrupts, see nmi.py.
+(
+    NMI_PENDING,  # 1: the processor's NMI pin was raised
+    NMI_WINDOW,  # 1: NMI-window exiting requested
+    NMI_RULE,  # see NmiRule
+    NMI_UNBLOCKED,  # 1: the instruction that faulted is an IRET that ended blocking by NMI
+) = range(127, 131)
+
 # Arguments of the last event handed to Python.
 (
     EVENT_CODE,
@@ -134,6 +142,14 @@ class Mode(IntEnum):
     VMX_NON_ROOT = 1  # the guest, except for what the VMCS makes exit
     DEPRIVILEGED = 2  # the VMM: every event and SYSCALL enters the VMM
     POWER_ON = 3  # nobody yet: addresses are not translated
+
+
+class NmiRule(IntEnum):
+    """What the pin-based controls make of NMIs and of blocking by NMI (SDM vol. 3C 24.6.1, 25.3)."""
+
+    DELIVERED = 0  # through the guest's IDT; IRET ends the blocking
+    EXITS = 1  # exits, unless blocked, which IRET does not end
+    VIRTUAL = 2  # always exits; what is blocked are virtual NMIs, until IRET
 
 
 class Stop(IntEnum):

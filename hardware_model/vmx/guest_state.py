@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hardware_model.executor import words as W
 from hardware_model.executor.engine import Engine
 from hardware_model.executor.registers import Registers, Segment
 from hardware_model.vmx.fields import Field
@@ -17,6 +18,7 @@ from hardware_model.vmx.segments import CS, DS, ES, FS, GS, LDTR, SS, TR, UNUSAB
 Getter = Callable[[Registers], int]
 Setter = Callable[[Engine, int], None]
 _AVAILABLE_TSS, _BUSY = 0x09, 0x02
+_NMI = int(Interruptibility.BLOCKING_BY_NMI)
 _BLOCKING = int(Interruptibility.BLOCKING_BY_STI | Interruptibility.BLOCKING_BY_MOV_SS)
 
 
@@ -30,11 +32,17 @@ def access_rights(segment: Segment, *, system: bool) -> int:
 
 
 def interruptibility(registers: Registers) -> int:
-    """The shadow of STI or MOV SS. The engine has one flag for both; only MOV SS casts one with IF = 0."""
+    """Blocking by NMI, and the shadow of STI or MOV SS.
+
+    The engine has one flag for both shadows; only MOV SS casts one with IF = 0.
+    """
+    nmi = Interruptibility.BLOCKING_BY_NMI if registers.nmi_blocked else 0
     if not registers.sti_shadow:
-        return 0
+        return int(nmi)
     shadow = Interruptibility.BLOCKING_BY_STI
-    return int(shadow if registers.interrupts_enabled else Interruptibility.BLOCKING_BY_MOV_SS)
+    return (
+        int(shadow if registers.interrupts_enabled else Interruptibility.BLOCKING_BY_MOV_SS) | nmi
+    )
 
 
 def _set_rip(engine: Engine, value: int) -> None:
@@ -56,6 +64,8 @@ def _set_efer(engine: Engine, value: int) -> None:
 
 def _set_interruptibility(engine: Engine, value: int) -> None:
     engine.registers.sti_shadow = bool(value & _BLOCKING)
+    until_iret = engine.words[W.NMI_RULE] != W.NmiRule.EXITS
+    engine.registers.block_nmis(bool(value & _NMI), until_iret=until_iret)
 
 
 GETTERS: dict[int, Getter] = {

@@ -50,7 +50,7 @@ _UNCHECKED = frozenset(
 )
 # Guest state on which the rules about an injected event depend.
 _FOR_INJECTION = (Field.GUEST_RFLAGS, Field.GUEST_INTERRUPTIBILITY_STATE, Field.GUEST_CR0)
-_WINDOW = int(Primary.INTERRUPT_WINDOW_EXITING)
+_WINDOWS = int(Primary.INTERRUPT_WINDOW_EXITING | Primary.NMI_WINDOW_EXITING)
 
 
 class VmEntryRefused(Exception):
@@ -105,7 +105,7 @@ class Vmx:
         self._check |= field not in _UNCHECKED
 
     def _more_than_window(self, field: int, value: int) -> bool:
-        return field != Field.PRIMARY_CONTROLS or bool((self.vmcs.read(field) ^ value) & ~_WINDOW)
+        return field != Field.PRIMARY_CONTROLS or bool((self.vmcs.read(field) ^ value) & ~_WINDOWS)
 
     def launch(self, handler: ExitHandler) -> None:
         """VMLAUNCH: load the guest state; `run` then executes the guest.
@@ -117,6 +117,8 @@ class Vmx:
         for field, setter in SETTERS.items():
             if Field(field).since <= self.capabilities.level:
                 setter(self._engine, self.vmcs.load(Field(field)))
+        windows = Primary(self.vmcs.load(Field.PRIMARY_CONTROLS))
+        self._words[W.NMI_WINDOW] = bool(windows & Primary.NMI_WINDOW_EXITING)
         self.vmcs.launch_state = LaunchState.LAUNCHED
         self._live = True
         self._counters[_ENTRIES] += 1
@@ -181,6 +183,7 @@ class Vmx:
         )
         pins = load(Field.PIN_BASED_CONTROLS)
         self._words[W.OWN_INTERRUPTS] = not pins & PinBased.EXTERNAL_INTERRUPT_EXITING
+        self._rule_nmis(PinBased(pins))
         accesses = secondary & Secondary.VIRTUALIZE_APIC_ACCESSES
         page = load(Field.APIC_ACCESS_ADDRESS) | 1 if accesses else 0
         if self._words[W.APIC_ACCESS_PAGE] != page:
@@ -188,6 +191,14 @@ class Vmx:
             self._engine.flush_tlb()
         self._set_intercepts(primary, secondary)
         self._changed = False
+
+    def _rule_nmis(self, pins: PinBased) -> None:
+        rule = W.NmiRule.EXITS if pins & PinBased.NMI_EXITING else W.NmiRule.DELIVERED
+        if pins & PinBased.VIRTUAL_NMIS:
+            rule = W.NmiRule.VIRTUAL
+        self._words[W.NMI_RULE] = rule
+        until_iret = rule is not W.NmiRule.EXITS
+        self._registers.block_nmis(self._registers.nmi_blocked, until_iret=until_iret)
 
     def _set_intercepts(self, primary: Primary, secondary: Secondary) -> None:
         instructions: list[Intercept] = []
