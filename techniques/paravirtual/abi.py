@@ -34,6 +34,7 @@ class Errno(IntEnum):
     ESRCH = 3
     E2BIG = 7
     ENOMEM = 12
+    EACCES = 13
     EFAULT = 14
     EBUSY = 16
     EEXIST = 17

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from hardware_model import counters as counter_table
 from hardware_model.devices.bus import Bus
@@ -14,7 +15,9 @@ from techniques.paravirtual.abi import Errno, ForeignFrame, HypercallError
 from techniques.paravirtual.clock import SystemClock
 from techniques.paravirtual.continuation import Preemption
 from techniques.paravirtual.event_channels import EventChannels
+from techniques.paravirtual.event_poll import EventPoll
 from techniques.paravirtual.grant_table import GrantTable
+from techniques.paravirtual.guest_segments import GuestSegments
 from techniques.paravirtual.linear_memory import LinearMemory
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
@@ -68,13 +71,17 @@ class Domain:
         self.preemption = Preemption(machine.counters, lambda: self.shared.wants_upcall)
         self.grants = GrantTable(machine.memory, frames, self.types, machine.counters)
         cpu_type = Ring1Cpu if direct_traps else VirtualCpu
-        self.cpu = cpu_type(machine, self.memory, self.shared)
+        segments = GuestSegments(self.mappings.descriptor)
+        self.cpu = cpu_type(machine, self.memory, self.shared, segments)
         self.events = EventChannels(self.shared, self.memory, machine.counters, self.number)
         self.clock = SystemClock(machine)
+        self.poll = EventPoll(self.shared, self.clock.changed)
+        self.clock.timed.append(self.poll)
         self.runstate = Runstate(self.memory, lambda: machine.now)
         self.gdt_frames: list[int] = []
         self.ports = Bus()  # those that the domain may use
-        self.blocked = False  # until an event is pending
+        self.blocked = False
+        self._waits: Callable[[], bool] = lambda: False  # while blocked: not yet what it waits for
         self.shutdown_reason: int | None = None
         self.rejections: Counter[str] = Counter()
         self.refusals = Refusals(machine.counters)
@@ -87,6 +94,20 @@ class Domain:
     def is_table(self, mfn: int, kind: FrameType) -> bool:
         """Whether the frame is the domain's and a page table of this type."""
         return self.types.owns(mfn) and self.types[mfn].type is kind
+
+    def block(self) -> None:
+        """Stop until an event is pending."""
+        self._waits = lambda: not self.shared.pending
+        self.blocked = self._waits()
+
+    def block_on(self, ports: tuple[int, ...], deadline: int | None) -> None:
+        """Stop until one of these event channels is pending, or until a system time."""
+        self._waits = self.poll.waits
+        self.blocked = self.poll.begin(ports, deadline)
+
+    def wake(self) -> None:
+        """Go on if what was waited for has happened."""
+        self.blocked = self._waits()
 
     def set_m2p(self, mfn: int, pfn: int) -> None:
         """Change the machine-to-physical table; only for frames of the domain."""

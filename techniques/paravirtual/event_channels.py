@@ -110,6 +110,10 @@ class EventChannels:
                 return port
         raise HypercallError(Errno.ENOSPC, "no event channel is left")
 
+    def check(self, port: int) -> None:
+        """HypercallError EINVAL unless there may be such a channel."""
+        self._channel(port)
+
     def _channel(self, port: int) -> Channel:
         if not 0 < port < PORTS:
             raise HypercallError(Errno.EINVAL, f"there is no event channel {port}")

@@ -33,11 +33,13 @@ class InformationHypercalls:
             VersionOp.EXTRAVERSION: (b".0", 16),
             VersionOp.CAPABILITIES: (b"xen-3.0-x86_64 ", 1024),
             VersionOp.CHANGESET: (b"", 64),
+            VersionOp.COMPILE_INFO: (b"", 64 + 16 + 32 + 32),
+            VersionOp.GUEST_HANDLE: (b"", 16),
         }
         match command:
             case VersionOp.VERSION:
                 return MAJOR << 16 | MINOR
-            case VersionOp.EXTRAVERSION | VersionOp.CAPABILITIES | VersionOp.CHANGESET:
+            case _ if command in texts:
                 text, size = texts[VersionOp(command)]
                 self._memory.write(argument, text.ljust(size, b"\0"))
                 return 0

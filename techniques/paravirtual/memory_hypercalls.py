@@ -177,7 +177,7 @@ class MemoryHypercalls:
         self._machine.invalidate_page(linear)
 
     def _flush_cache(self, *_: int) -> None:
-        raise HypercallError(Errno.EPERM, "the domain has no devices that would need it")
+        raise HypercallError(Errno.EACCES, "the domain has no devices that would need it")
 
     def _set_ldt(self, linear: int, entries: int) -> None:
         if entries:
@@ -200,6 +200,7 @@ class MemoryHypercalls:
         domain = self._domain
         match command & 0x3F:
             case MemoryOp.CURRENT_RESERVATION | MemoryOp.MAXIMUM_RESERVATION:
+                domain.require_self(domain.memory.unpack("H", argument)[0])
                 return domain.pages
             case MemoryOp.MAXIMUM_RAM_PAGE:
                 return domain.machine_frames - 1

@@ -24,7 +24,7 @@ from techniques.paravirtual.abi import (
 from techniques.paravirtual.page_types import FrameType, PageTypes
 
 _VALIDATED = counter_table.index("pv.entry_validated")
-_DESCRIPTOR_SYSTEM, _DESCRIPTOR_PRESENT = 1 << 44, 1 << 47
+_DESCRIPTOR_SYSTEM, _DESCRIPTOR_PRESENT, _DESCRIPTOR_TYPE = 1 << 44, 1 << 47, 0x1F << 40
 
 
 class Memory(Protocol):
@@ -211,8 +211,8 @@ def is_xen_slot(slot: int) -> bool:
 
 def fixed_descriptor(descriptor: int) -> int:
     """A guest's descriptor as Xen keeps it: code and data segments get DPL 3; EINVAL for gates and system segments."""
-    if not descriptor & _DESCRIPTOR_PRESENT:
-        return descriptor
+    if not descriptor & _DESCRIPTOR_PRESENT or not descriptor & _DESCRIPTOR_TYPE:
+        return descriptor  # the second half of a 16-byte descriptor may look like the latter
     if not descriptor & _DESCRIPTOR_SYSTEM:
         raise HypercallError(Errno.EINVAL, f"descriptor {descriptor:#x} is no code or data segment")
     return descriptor | 3 << 45

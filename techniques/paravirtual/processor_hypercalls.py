@@ -15,6 +15,7 @@ from techniques.paravirtual.abi import (
 )
 from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
+from techniques.paravirtual.event_poll import PORTS_MAXIMUM
 from techniques.paravirtual.page_tables import fixed_descriptor
 from techniques.paravirtual.page_types import FrameType
 from techniques.paravirtual.virtual_cpu import Callback
@@ -169,11 +170,10 @@ class ProcessorHypercalls:
 
     def _selected_base(self, selector: int) -> int:
         """The base that a data segment's selector stands for: that of its descriptor, 0 for the null selector."""
-        index = selector >> 3
-        frames = self._domain.gdt_frames
-        if not index or selector & 4 or index >> 9 >= len(frames):
+        raw = None if selector & 4 or selector < 4 else self._domain.mappings.descriptor(selector)
+        if raw is None:
             return 0
-        descriptor = self._machine.memory.read64((frames[index >> 9] << 12) + (index & 511) * 8)
+        descriptor = int.from_bytes(raw, "little")
         return descriptor >> 16 & 0xFFFFFF | descriptor >> 32 & 0xFF000000
 
     # --- FPU and debug registers --------------------------------------------------------------------
@@ -249,7 +249,10 @@ class ProcessorHypercalls:
                 return 0
             case SchedOp.BLOCK:
                 self._domain.shared.masked = False
-                self._domain.blocked = not self._domain.shared.pending
+                self._domain.block()
+                return 0
+            case SchedOp.POLL:
+                self._poll(*self._memory.unpack("QI4xQ", argument))
                 return 0
             case SchedOp.SHUTDOWN:
                 (reason,) = self._memory.unpack("I", argument)
@@ -257,3 +260,12 @@ class ProcessorHypercalls:
                 self._machine.end(End.EXITED)
                 return 0
         raise HypercallError(Errno.ENOSYS, f"sched_op {command}")
+
+    def _poll(self, ports: int, count: int, timeout: int) -> None:
+        """Block until one of `count` channels is pending, whether masked or not, or until system time `timeout`."""
+        if count > PORTS_MAXIMUM:
+            raise HypercallError(Errno.EINVAL, f"{count} event channels to poll")
+        numbers = self._memory.unpack(f"{count}I", ports) if count else ()
+        for port in numbers:
+            self._domain.events.check(port)
+        self._domain.block_on(numbers, timeout or None)

@@ -17,6 +17,12 @@ from hardware_model.executor.registers import Segment
 from hardware_model.machine import Machine
 from techniques.paravirtual import abi
 from techniques.paravirtual.abi import HypercallError
+from techniques.paravirtual.guest_segments import (
+    FLAT_CODE,
+    FLAT_DATA,
+    GuestSegments,
+    SegmentFault,
+)
 from techniques.paravirtual.linear_memory import LinearMemory
 from techniques.paravirtual.shared_info import SharedInfo
 from techniques.technique import GuestError
@@ -25,8 +31,7 @@ _MODE_SWITCHES = counter_table.index("pv.mode_switch")
 _UPCALLS = counter_table.index("pv.upcall")
 _SYSCALLS = counter_table.index("pv.syscall_bounced")
 _EXCEPTIONS = counter_table.index("pv.exception_bounced")
-CODE = Segment(abi.FLAT_CODE64, 0, 0xFFFFFFFF, 0x00AFFB00)
-DATA = Segment(abi.FLAT_DATA, 0, 0xFFFFFFFF, 0x00CFF300)
+CODE, DATA = FLAT_CODE, FLAT_DATA
 _RCX, _RSP, _R11 = 1, 4, 11
 IF, _FIXED = 0x200, 0x2
 _CLEARED_ON_ENTRY = 0x100 | 0x4000 | 0x10000 | 0x20000 | 0x40000  # TF NT RF VM AC
@@ -47,11 +52,18 @@ class Callback:
 class VirtualCpu:
     """Registers that only the virtual processor has; the others are live in the machine's processor."""
 
-    def __init__(self, machine: Machine, memory: LinearMemory, shared: SharedInfo) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        memory: LinearMemory,
+        shared: SharedInfo,
+        segments: GuestSegments,
+    ) -> None:
         self._machine = machine
         self._registers = machine.registers
         self._counts = machine.counters.data
         self._memory = memory
+        self._segments = segments
         self.shared = shared
         self._kernel_mode = True
         self.kernel_root = 0
@@ -177,8 +189,14 @@ class VirtualCpu:
         r.gpr[_RCX], r.gpr[_R11] = (rip, rflags) if in_syscall else (rcx, r11)
         r.gpr[_RSP] = rsp
         r.rip = rip
-        self._load_segments(
-            CODE._replace(selector=code & 0xFFFC | 3), DATA._replace(selector=data & 0xFFFC | 3)
-        )
         r.rflags = rflags & ~_IOPL_VM & 0xFFFFFFFF | IF | _FIXED
         self.shared.masked = not rflags & IF
+        self._return_to_segments(code & 0xFFFC | 3, data & 0xFFFC | 3)
+
+    def _return_to_segments(self, code: int, data: int) -> None:
+        """Those that the processor would not load are the guest's exception, at the place that it returned to."""
+        try:
+            self._load_segments(*self._segments.returned_to(code, data))
+        except SegmentFault as fault:
+            self._load_segments(CODE._replace(selector=code), DATA._replace(selector=data))
+            self.exception(fault.vector, fault.error)

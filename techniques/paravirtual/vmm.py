@@ -278,7 +278,7 @@ class Paravirtual(Technique):
             self.machine.end(End.HALTED)  # only the timer could have woken it
         elif self.machine.running:
             self._timer_interrupt()
-            self.domain.blocked = not self.domain.shared.pending
+            self.domain.wake()
             self.domain.runstate.change(State.RUNNING)
 
     def guest_registers(self) -> GuestRegisters:

@@ -79,6 +79,14 @@ class XenMappings:
             page = mfns[number] << 12 if number < len(mfns) else self._empty_gdt
             self._memory.write64(at, page | _XEN_ONLY)
 
+    def descriptor(self, selector: int) -> bytes | None:
+        """The eight bytes that a selector stands for in the table in use; None beyond its end."""
+        page, offset = divmod(selector & 0xFFF8, abi.PAGE)
+        if page >= GDT_PAGES:
+            return None
+        entry = self._memory.read64(self._gdt_entries[page])
+        return self._memory.read((entry & E.ADDRESS) + offset, 8)
+
     def set_gate(self, vector: int, address: int, privilege: int) -> None:
         """A trap gate in the IDT, open to `privilege`, to the guest's `address` at CPL 1."""
         low = address & 0xFFFF | abi.FLAT_RING1_CODE64 << 16 | (address >> 16 & 0xFFFF) << 48
