@@ -1,37 +1,47 @@
-"""The table of docs/io-models.md is what the cells count."""
+"""The tables of docs/io-entries.md and docs/io-models.md are what the cells count."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 import techniques
-import workloads
+from tests.docs.io_entries import MODELS, PAGE, TECHNIQUES, labels, row, units
+from tests.techniques.io_models.cells import entries, run
 
-_PAGE = (Path(__file__).parents[2] / "docs" / "io-models.md").read_text("utf-8")
-_TABLE = _PAGE.partition("<!-- entries:")[2].partition("-->")
-TECHNIQUES = _TABLE[0].split()
-ROWS = [
+ROWS = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")][1:]
+_SUMMARY = PAGE.with_name("io-models.md").read_text("utf-8").partition("<!-- by unit -->")[2]
+SUMMARY = [
     [field.strip() for field in line.strip("|").split("|")]
-    for line in _TABLE[2].split("\n\n")[1].splitlines()[2:]
+    for line in _SUMMARY.split("\n\n")[1].splitlines()[2:]
 ]
-_ENTRIES = ("exits", "traps", "bt.callout.emulate", "bt.callout.traced")
 
 
-def test_the_table_has_every_model_of_every_workload_that_it_shows():
-    assert len(ROWS) == 6 * 3
-    assert {row[1] for row in ROWS} == set(techniques.io_models.NAMES)
+def fields(line):
+    return tuple(field.strip() for field in line.strip("|").split("|"))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[1]}")
-def test_entries_into_the_vmm_are_those_of_the_table(row):
-    name, io, *numbers = row
-    workload = workloads.find(f"io/{name}")
-    for technique, number in zip(TECHNIQUES, numbers, strict=True):
-        if number == "–":
-            with pytest.raises(techniques.Skipped):
-                techniques.run_guest(technique, workload, "small", io=io)
-            continue
-        found = techniques.run_guest(technique, workload, "small", io=io).counters_roi
-        assert sum(found.get(counter, 0) for counter in _ENTRIES) == int(number)
+def test_the_table_has_every_workload_under_every_model():
+    assert [(fields(line)[0], fields(line)[2]) for line in ROWS] == list(labels())
+
+
+@pytest.mark.parametrize("line", ROWS, ids=lambda line: "-".join(fields(line)[0:3:2]))
+def test_entries_into_the_vmm_are_those_of_the_table(line):
+    workload, _, label, *_ = fields(line)
+    assert line == row(workload, label)
+
+
+@pytest.mark.parametrize("label", MODELS)
+def test_a_dash_is_a_model_that_the_technique_does_not_have(label):
+    io, knobs, having = MODELS[label]
+    for technique in set(TECHNIQUES) - set(having):
+        with pytest.raises((techniques.Skipped, techniques.UnknownKnob)):
+            run(technique, "io/doorbells", io, knobs)
+
+
+@pytest.mark.parametrize("line", SUMMARY, ids=lambda line: line[0])
+def test_the_summary_by_unit_follows_from_the_entries(line):
+    name, _, *numbers = line
+    for (io, knobs, _), number in zip(MODELS.values(), numbers, strict=True):
+        for technique in TECHNIQUES[:2]:
+            found = entries(run(technique, f"io/{name}", io, knobs))
+            assert f"{found / units(name)[0]:.2f}".rstrip("0").rstrip(".") == number

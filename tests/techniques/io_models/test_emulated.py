@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 import techniques
 import workloads
+from tests.techniques.io_models import cells
+from tests.techniques.io_models.cells import IO
 
 VMMS = ("hvm-ept", "hvm-shadow", "bt", "trap-and-emulate")
-IO = [w.name for w in workloads.all() if w.family == "io" and "remapping" not in w.needs]
 
 
-@cache
 def run(technique, name):
-    return techniques.run_guest(technique, workloads.find(name), "small", io="emulated")
+    return cells.run(technique, name, "emulated")
 
 
 @pytest.mark.parametrize("name", IO)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 import techniques
-import workloads
+from tests.techniques.io_models import cells
+from tests.techniques.io_models.cells import IO
 
 VMMS = ("hvm-ept", "hvm-shadow", "bt", "trap-and-emulate")
-IO = [w.name for w in workloads.all() if w.family == "io" and "remapping" not in w.needs]
 
 
-@cache
 def run(technique, name, io="paravirtual", **knobs):
-    settings = {key.replace("_", "."): value for key, value in knobs.items()}
-    return techniques.run_guest(technique, workloads.find(name), "small", io=io, knobs=settings)
+    settings = tuple((key.replace("_", "."), value) for key, value in knobs.items())
+    return cells.run(technique, name, io, settings)
 
 
 def counters(name, **knobs):

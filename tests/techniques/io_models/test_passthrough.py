@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
 import techniques
@@ -16,10 +14,11 @@ from techniques import io_models
 from techniques.io_models.passthrough import connect
 from techniques.knobs import resolve
 from techniques.runner import guest_image
+from tests.techniques.io_models import cells
+from tests.techniques.io_models.cells import IO
 
 VTX = ("hvm-ept", "hvm-shadow")
 VMMS = (*VTX, "bt", "trap-and-emulate")
-IO = [w.name for w in workloads.all() if w.family == "io" and "remapping" not in w.needs]
 
 
 KERNEL = """#: title = "Ports of the disk from user code and for it"
@@ -83,10 +82,9 @@ USER = (
 )
 
 
-@cache
 def run(technique, name, io="passthrough", **knobs):
-    settings = {key.replace("_", "."): value for key, value in knobs.items()}
-    return techniques.run_guest(technique, workloads.find(name), "small", io=io, knobs=settings)
+    settings = tuple((key.replace("_", "."), value) for key, value in knobs.items())
+    return cells.run(technique, name, io, settings)
 
 
 @pytest.mark.parametrize("name", IO)
