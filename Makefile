@@ -1,11 +1,12 @@
 # make matrix   run every technique over every workload; print the comparison, draw it, write the report
 # make test     every check of the project, through tox
-# make soak     the long forms of the random tests
+# make soak     the long forms of the random tests: no case begins after an hour, or MINUTES=...; MINUTES= for all of them
 # make docs     the documentation as a site, in build/docs
 # make bench    host speed of the model, against the bare engine
 
 PYTHON ?= python3
 VENV   ?= .venv
+MINUTES ?= 60
 JOBS   ?= $(shell nproc)
 BIN    := $(VENV)/bin
 
@@ -19,7 +20,7 @@ test: $(BIN)/.tox
 	$(BIN)/tox run -e lint,types,docs,notebooks,py
 
 soak: $(BIN)/.bench
-	$(BIN)/python -m pytest tests -m soak -n auto
+	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests -m soak -n auto
 
 docs: $(BIN)/.docs
 	$(BIN)/sphinx-build -q -W -b html docs build/docs

@@ -14,7 +14,7 @@ from tests.proofs import kernel_fuzzing
 from tests.proofs.figures import counted
 from trapbench.cli import invoke
 
-SHORT, LONG = 40, 2000
+SHORT, LONG, PARTS = 40, 2000, 20
 _PACKAGE = Path(workloads.__file__).parent
 _PRESETS = Path(presets.__file__).parent / "presets"
 WORDS = (
@@ -204,12 +204,17 @@ def test_damaged_kernels_that_are_run(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("part", range(PARTS))
 def test_thousands_of_damaged_inputs(
-    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: int
 ) -> None:
-    command_lines(range(10_000, 10_000 + 5 * LONG), capsys)
-    sources(range(10_000, 10_000 + LONG // 4), tmp_path, capsys)
-    preset_files(range(10_000, 10_000 + LONG), tmp_path)
-    result_folders(range(10_000, 10_000 + LONG), good, tmp_path, capsys)
-    kernel_files(range(10_000, 10_000 + 20 * LONG))
-    kernels_that_run(range(10_000, 10_000 + LONG // 20), tmp_path, capsys)
+    def seeds(count: int) -> range:
+        first = 10_000 + part * count // PARTS
+        return range(first, first + count // PARTS)
+
+    command_lines(seeds(5 * LONG), capsys)
+    sources(seeds(LONG // 4), tmp_path, capsys)
+    preset_files(seeds(LONG), tmp_path)
+    result_folders(seeds(LONG), good, tmp_path, capsys)
+    kernel_files(seeds(20 * LONG))
+    kernels_that_run(seeds(LONG // 20), tmp_path, capsys)

@@ -117,7 +117,9 @@ def test_nothing_counts_differently_after_a_restore(cell: tuple[str, str, str]) 
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1000, 1000 + LONG))
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_nothing_counts_differently_after_many_restores(cell: tuple[str, str, str]) -> None:
-    for seed in range(1000, 1000 + LONG):
-        proves(cell, seed, 40)
+def test_nothing_counts_differently_after_many_restores(
+    cell: tuple[str, str, str], seed: int
+) -> None:
+    proves(cell, seed, 40)
