@@ -18,11 +18,14 @@ from techniques import io_models, runner
 from techniques.assignment import Fault
 from techniques.isolation.attacks import ATTACKS, VICTIM, Attack, Protection, Target
 from techniques.isolation.scene import ENGINE, Scene
+from techniques.isolation.witness import Witness
 from techniques.knobs import Value
 from techniques.refusals import Refusal
 from techniques.several import shared_machine
-from techniques.several.round_robin import RoundRobin
+from techniques.several.round_robin import SLICE, RoundRobin
 
+_TURN = 20 * SLICE
+"""Long enough for an attacker that clears a block for its devices first: a watched turn costs the host time."""
 _BYTES, _INTERRUPTS = "isolation.breach.bytes", "isolation.breach.interrupts"
 
 
@@ -45,16 +48,18 @@ def run(
     ]
     # The target's machine address must not be an address of the attacker's own memory too.
     order = -1 if attack.target is Target.OWN_VMM else 1
-    host = RoundRobin(plans[::order], geometry)
+    host = RoundRobin(plans[::order], geometry, _TURN)
     attacker, other = host.machines[::order]
     scene = Scene(host, attack, attacker, other, protected=protected)
+    witness = Witness(host, attacker, other) if protected else None
     host.run()
     breach = {_BYTES: scene.close(), _INTERRUPTS: scene.interrupts}
     faults = scene.assignment.faults()
     own, beside = shared_machine.outcome(attacker), shared_machine.outcome(other)
     trouble = (
-        _leaks(scene, breach, faults) or shared_machine.difference(beside, victim, "small")
-        if protected
+        _leaks(scene, breach, faults, witness.changed)
+        or shared_machine.difference(beside, victim, "small")
+        if witness
         else _failure(breach)
     )
     if own.status == "ok" and trouble:
@@ -77,10 +82,12 @@ def _io(attack: Attack) -> str:
     return io_models.PARAVIRTUAL if attack.protection is Protection.RINGS else io_models.EMULATED
 
 
-def _leaks(scene: Scene, breach: Mapping[str, int], faults: list[Fault]) -> str:
-    """What is wrong with a protected run; empty if nothing is."""
+def _leaks(scene: Scene, breach: Mapping[str, int], faults: list[Fault], changed: int) -> str:
+    """What is wrong with a protected run; empty if nothing is. `changed`: bytes of the victim and its VMM."""
     if any(breach.values()):
         return f"the attack came through its protection: {_told(breach)}"
+    if changed:
+        return f"bytes of the victim's memory that changed while the attacker ran: {changed}"
     expected, refusals = scene.recorded, scene.refusals
     if isinstance(expected[0], FaultReason):
         found = [(fault.source_id, fault.reason, fault.where) for fault in faults]

@@ -6,7 +6,8 @@ not alone. A halted guest's time skips to its next event within its turn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hardware_model import counters as counter_table
@@ -44,10 +45,14 @@ class Plan:
 
 
 class RoundRobin:
-    """A machine with a VM for each of `plans`, one behind the other in its memory, then the host's own frames."""
+    """A machine with a VM for each of `plans`, one behind the other in its memory, then the host's own frames.
+
+    `around`, called with a VM, is entered before each of its turns and left afterwards.
+    """
 
     def __init__(self, plans: Sequence[Plan], geometry: TlbGeometry, units: int = SLICE) -> None:
         self._plans, self._units = plans, units
+        self.around: Callable[[VirtualMachine], AbstractContextManager[object]] = nullcontext
         end = sum(plan.memory_bytes for plan in plans)
         self.machine = Machine(end + HOST_BYTES, geometry)
         self.host_frames = FrameAllocator(end, end + HOST_BYTES)
@@ -89,5 +94,6 @@ class RoundRobin:
         """One slice for every VM that has not ended; False when all have."""
         for vm, plan in zip(self.machines, self._plans, strict=True):
             if vm.end is None:
-                vm.run(self._units, plan.budget)
+                with self.around(vm):
+                    vm.run(self._units, plan.budget)
         return any(vm.end is None for vm in self.machines)

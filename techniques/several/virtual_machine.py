@@ -23,8 +23,8 @@ _SWITCHES = counter_table.index("world.switch")
 class VirtualMachine:
     """A VM that was built on `machine` while `context` was current, in that context's partition.
 
-    `guest` is its technique; `end` how it ended, None while it has not; `failure` a sentence if the model could not
-    go on with it; `region` its region of interest.
+    `guest` is its technique; `partition` its part of machine memory; `end` how it ended, None while it has not;
+    `failure` a sentence if the model could not go on with it; `region` its region of interest.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class VirtualMachine:
         assignment: Assignment | None = None,
     ) -> None:
         self._machine, self._context = machine, context
-        self._partition = context.partition
+        self.partition = context.partition
         self._events = counter_table.new()
         self._since = machine.counters.copy()
         self._running = False
@@ -55,7 +55,7 @@ class VirtualMachine:
     @property
     def memory_bytes(self) -> int:
         """Machine memory of the VM: its VMM's and its guest's."""
-        return self._partition.end - self._partition.base
+        return self.partition.end - self.partition.base
 
     def run(self, units: int, budget: int) -> None:
         """Let the guest run for a slice of `units` of its virtual time; `budget` is its limit over all slices."""
@@ -96,5 +96,5 @@ class VirtualMachine:
         if self._running:
             events = events + (self._machine.counters - self._since)
             words = self._machine.words
-        share = Share(events, words, self._partition.base, self._partition.end)
+        share = Share(events, words, self.partition.base, self.partition.end)
         return self._machine.profile.counters(share)

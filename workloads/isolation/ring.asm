@@ -24,7 +24,7 @@
 .set FORGE_BEYOND, 2
 .set FORGE_LOOP, 3
 .set FORGED_SECTOR, 5
-.set PATIENCE, 100000               # loops, in which a request is done or is never going to be
+.set PATIENCE, 15000                # loops, in which a request is done or is never going to be
 
 .macro in_port port
     mov edx, \port

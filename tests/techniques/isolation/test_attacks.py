@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 import workloads
-from hardware_model.boot import IMAGE_BASE
+from hardware_model.boot import IMAGE_BASE, KERNEL_BASE
 from hardware_model.vtd.fault_reasons import FaultReason
-from techniques import find, names, run_guest
+from techniques import Outcome, find, names, run_guest
 from techniques.isolation import ATTACKS
 from techniques.isolation.attacks import Protection
 from techniques.refusals import RefusalReason
 
 VMMS = [name for name in names() if name != "native"]
 BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
+
+
+@cache
+def cell(technique: str, attack: str, protected: bool) -> Outcome:
+    """The attack under a technique, run once for all tests."""
+    return run_guest(technique, workloads.find(attack), "small", knobs={"protection": protected})
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +40,7 @@ def test_every_workload_of_the_family_is_declared() -> None:
 def test_an_attack_succeeds_unprotected_and_is_stopped_and_reported_protected(
     natively: dict[str, dict[str, str]], technique: str, attack: str
 ) -> None:
-    workload = workloads.find(attack)
-    stopped, let = (
-        run_guest(technique, workload, "small", knobs={"protection": on}) for on in (True, False)
-    )
+    stopped, let = cell(technique, attack, True), cell(technique, attack, False)
     assert stopped.status == "ok", stopped.reason  # the witnesses' and the victim's word
     assert let.status == "ok", let.reason
     for outcome in (stopped, let):  # the attacker cannot tell
@@ -59,6 +64,50 @@ def test_a_stale_translation_is_what_serves_the_attack_without_strict_unmapping(
     assert stopped.counters_total["vtd.iotlb.dropped"] == 1
 
 
+RECORDED = {
+    "isolation/dma": ("DMA read", FaultReason.READ_DENIED),
+    "isolation/dma@write": ("DMA write", FaultReason.WRITE_DENIED),
+    "isolation/dma@vmm": ("DMA write", FaultReason.WRITE_DENIED),
+    "isolation/dma@across-page": ("DMA write", FaultReason.WRITE_DENIED),
+    "isolation/dma@after-unmap": ("DMA write", FaultReason.WRITE_DENIED),
+    "isolation/dma@stale": ("DMA write", FaultReason.WRITE_DENIED),
+    "isolation/dma@after-reassignment": ("DMA write", FaultReason.CONTEXT_NOT_PRESENT),
+    "isolation/dma@interrupt": ("interrupt request", FaultReason.COMPATIBILITY_BLOCKED),
+    "isolation/dma@interrupt-index": ("interrupt request", FaultReason.SOURCE_MISMATCH),
+}
+"""What the remapping unit has on record: the request, and why it was blocked."""
+
+
+def _place(technique: str, attack: str) -> str:
+    """Where the request went: the victim's machine address, one's own guest-physical one, or the interrupt's index."""
+    kind, workload = find(technique), workloads.find(attack)
+    size = workload.ram_mib << 20
+    victim = kind.vmm_bytes + size
+    image = workload.image(pv=technique == "pv")
+    match attack.partition("@")[2]:
+        case "interrupt" | "interrupt-index":
+            return "with index 0"
+        case "vmm":
+            return f"at {victim + (0x1000 if technique.startswith('hvm') else 0):#x}"
+        case "across-page":
+            return f"at {size:#x}"  # the first byte that is not its own
+        case "after-unmap" | "stale" | "after-reassignment":
+            return f"at {image.symbols['dma_buffer'] - KERNEL_BASE:#x}"
+    return f"at {victim + kind.vmm_bytes + IMAGE_BASE:#x}"
+
+
+@pytest.mark.parametrize("technique", VMMS)
+@pytest.mark.parametrize("attack", RECORDED)
+def test_blocked_dma_is_on_record_with_its_requester_reason_and_address(
+    technique: str, attack: str
+) -> None:
+    request, reason = RECORDED[attack]
+    place = _place(technique, attack)
+    said = f"02:01.0 {request} {place}: {reason.doc} (reason {reason:#04x})"
+    assert cell(technique, attack, True).notes == [said]
+    assert cell(technique, attack, False).notes == []
+
+
 REFUSED = {
     "bt": (RefusalReason.SHADOW, 8),
     "hvm-ept": (RefusalReason.EPT_VIOLATION, 8),
@@ -79,12 +128,12 @@ def test_a_foreign_frame_is_refused_for_the_right_reason_at_its_address(
     workload, vmm = workloads.find(attack), find(technique).vmm_bytes
     one_vm = vmm + (workload.ram_mib << 20)  # the attacker's, and the victim's
     address = one_vm if attack.endswith("vmm-region") else one_vm + vmm + IMAGE_BASE
-    found = run_guest(technique, workload, "small")
+    found = cell(technique, attack, True)
     reason, times = REFUSED[technique]
     assert found.notes == [f"{reason.doc} {address:#x}"]
     assert found.counters_total[f"refused.{reason.value}"] == times
     assert found.counters_total["refused"] == times
-    let = run_guest(technique, workload, "small", knobs={"protection": False})
+    let = cell(technique, attack, False)
     assert let.counters_total["isolation.breach.bytes"] == 64
     assert "refused" not in let.counters_total
 
@@ -116,22 +165,21 @@ def _forged_address(technique: str, attack: str) -> int:
 def test_a_forged_ring_is_refused_for_the_right_reason_at_its_address(
     technique: str, attack: str
 ) -> None:
-    workload = workloads.find(attack)
     reason = FORGED[attack][technique == "pv"]
-    found = run_guest(technique, workload, "small")
+    found = cell(technique, attack, True)
     assert found.notes == [f"{reason.doc} {_forged_address(technique, attack):#x}"]
     assert found.counters_total[f"refused.{reason.value}"] == found.counters_total["refused"]
-    let = run_guest(technique, workload, "small", knobs={"protection": False})
+    let = cell(technique, attack, False)
     assert "refused" not in let.counters_total
 
 
 def test_the_back_end_of_a_forged_ring_reads_and_writes_the_victim_only_if_it_believes() -> None:
     """64 bytes are looked at; of a sector written over them, one was the same."""
     for attack, bytes_ in (("isolation/ring", 64), ("isolation/ring@write", 63)):
-        let = run_guest("hvm-ept", workloads.find(attack), "small", knobs={"protection": False})
+        let = cell("hvm-ept", attack, False)
         assert let.counters_total["isolation.breach.bytes"] == bytes_
         assert let.counters_total["io.disk.request"] == 1
-        stopped = run_guest("hvm-ept", workloads.find(attack), "small")
+        stopped = cell("hvm-ept", attack, True)
         assert "io.disk.request" not in stopped.counters_total
         assert stopped.counters_total["io.doorbell"] == 2  # for receive buffers, and it was tried
 
