@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from hardware_model import boot
@@ -71,6 +72,10 @@ class BootImage(Protocol):
     def ram_bytes(self) -> int:
         """Memory that the guest gets."""
 
+    @property
+    def disk(self) -> Path | None:
+        """The file whose sectors the guest's disk holds; None: generated ones."""
+
     def load(self, memory: GuestMemory) -> CpuState:
         """Put the guest into its memory; the state the processor starts with."""
 
@@ -86,6 +91,7 @@ class GuestImage:
     parameters: Sequence[int]
     symbols: dict[str, int]
     ram_bytes: int
+    disk: Path | None = None
 
     def load(self, memory: GuestMemory) -> CpuState:
         """Put the image into guest memory; the state the processor starts with."""
@@ -106,6 +112,7 @@ class LinuxImage:
     find_symbols: Callable[[], dict[str, int]]
     ram_bytes: int
     announces: bool = False
+    disk: Path | None = None
 
     @property
     def symbols(self) -> dict[str, int]:

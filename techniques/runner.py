@@ -132,7 +132,13 @@ def guest_image(
         kernel, ram_bytes = workload.kernel(size, ported=ported), workload.ram_mib * MIB
         return LinuxImage(kernel, workload.symbols, ram_bytes, bool(workload.boot.program))
     image = workload.image(pv=ported, ring1=ring1)
-    return GuestImage(image.code, workload.parameters(size), image.symbols, workload.ram_mib * MIB)
+    return GuestImage(
+        image.code,
+        workload.parameters(size),
+        image.symbols,
+        workload.ram_mib * MIB,
+        workload.disk,
+    )
 
 
 def verdict(end: End, guest: Technique) -> tuple[str, str]:

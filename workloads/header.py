@@ -6,12 +6,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from workloads.errors import Place, WorkloadError
 
 SIZES = ("small", "standard", "large")
 MAXIMUM_PARAMETERS = 16
+SECTOR = 512
 DEFAULT_RAM_MIB = 32
 Parameters = dict[str, int]
 _TOML_LINE = re.compile(r"at line (\d+)")
@@ -34,6 +36,7 @@ class Header:
     slots: tuple[str, ...] = ()
     budget: int | None = None
     ram_mib: int = DEFAULT_RAM_MIB
+    disk: str | None = None
 
 
 def parse(text: str, file: str) -> Header:
@@ -54,7 +57,7 @@ class _Reader:
     """Checks the header's table, key by key."""
 
     def __init__(self, file: str, lines: list[tuple[int, str]]) -> None:
-        self._file = file
+        self._path = file
         self._lines = lines
         try:
             self._table: dict[str, Any] = tomllib.loads("\n".join(line for _, line in lines))
@@ -84,12 +87,27 @@ class _Reader:
             slots=tuple(self._optional("slots", list, [])),
             budget=self._positive("budget", None),
             ram_mib=self._positive("ram_mib", DEFAULT_RAM_MIB) or DEFAULT_RAM_MIB,
+            disk=self._file("disk"),
         )
+
+    def _file(self, key: str) -> str | None:
+        """A file beside the workload, of at least a sector; WorkloadError if it cannot be read."""
+        name: str | None = self._optional(key, str, None)
+        if name is None:
+            return None
+        path = Path(self._path).parent / name
+        try:
+            size = path.stat().st_size if path.is_file() else 0
+        except OSError as error:
+            raise self._error(key, f"{path} cannot be read: {error.strerror}") from None
+        if size < SECTOR:
+            raise self._error(key, f"{path} is no file of at least {SECTOR} bytes, a sector")
+        return str(path)
 
     def _error(self, key: str, sentence: str) -> WorkloadError:
         pattern = re.compile(rf'\[?\s*"?{re.escape(key)}"?\s*[\]=.]')
         line = next((n for n, text in self._lines if pattern.match(text)), self._lines[0][0])
-        return WorkloadError(Place(self._file, line), sentence)
+        return WorkloadError(Place(self._path, line), sentence)
 
     def _take(self, key: str, kind: type) -> Any:
         if key not in self._table:

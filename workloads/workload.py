@@ -24,7 +24,8 @@ class Workload:
     """What to run. `name` is `family/stem` or `family/stem@variant`.
 
     `needs` names machine features without which the workload makes no sense; `expect` maps a technique
-    to the status its cell must have where that is not `ok`; `slots` names the words of `result`.
+    to the status its cell must have where that is not `ok`; `slots` names the words of `result`; `disk` is the
+    file whose sectors the guest's disk holds, generated ones without.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Workload:
     budget: int | None
     ram_mib: int
     digest: str
+    disk: Path | None = None
     on_linux: ClassVar[Literal[False]] = False
 
     @property
@@ -90,7 +92,9 @@ def load(path: Path, family: str | None = None) -> list[Workload]:
 def _workload(
     name: str, family: str, path: Path, about: header.Header, sizes: dict[str, dict[str, int]]
 ) -> Workload:
-    digest = hashlib.sha256(f"{name}\n{_binary_key(path)}".encode()).hexdigest()
+    disk = Path(about.disk) if about.disk else None
+    held = hashlib.sha256(disk.read_bytes()).hexdigest() if disk else ""
+    digest = hashlib.sha256(f"{name}\n{_binary_key(path)}{held}".encode()).hexdigest()
     return Workload(
         name=name,
         family=family,
@@ -105,6 +109,7 @@ def _workload(
         budget=about.budget,
         ram_mib=about.ram_mib,
         digest=digest,
+        disk=disk,
     )
 
 

@@ -6,6 +6,7 @@ register is an exit, a trap or a callout, and every byte is copied by the VMM.
 
 from __future__ import annotations
 
+from hardware_model.devices.disk import DiskContent
 from hardware_model.peripherals import attach_peripherals
 from techniques.io_models.modelled_path import ModelledPath
 from techniques.technique import Technique
@@ -14,4 +15,5 @@ from techniques.technique import Technique
 def connect(guest: Technique) -> None:
     """Show the guest a disk and a network card."""
     path = ModelledPath(guest)
-    attach_peripherals(guest.platform, path, guest.machine.counters, modelled=True)
+    shown = attach_peripherals(guest.platform, path, guest.machine.counters, modelled=True)
+    shown.disk.content = DiskContent(guest.image.disk)

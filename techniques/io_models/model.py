@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
+from hardware_model.devices.disk import DiskContent
 from techniques.io_models import emulated, paravirtual, passthrough, xen
 from techniques.technique import Skipped, Technique
 
@@ -52,7 +53,8 @@ def machine_bytes(io: str) -> int:
 
 
 def connect(guest: Technique, io: str) -> None:
-    """Give the guest its devices; to be called once, before it runs."""
+    """Give the guest its devices, and the machine's disk its content; to be called once, before it runs."""
+    guest.machine.peripherals.disk.content = DiskContent(guest.image.disk)
     if guest.ported and io == PARAVIRTUAL:
         xen.connect(guest)
     elif guest.name != _NATIVE and not guest.ported:

@@ -56,7 +56,7 @@ def connect(guest: Technique) -> None:
         interval=HOST_INTERVAL if guest.settings[BATCHING.name] else 0,
     )
     bridge = HostBridge(platform.bus)
-    guest.para_virtual_disk = disk = VirtioBlock(DiskContent(), back_end)
+    guest.para_virtual_disk = disk = VirtioBlock(DiskContent(guest.image.disk), back_end)
     bridge.add(disk)
     bridge.add(VirtioNetwork(Link(Station()), back_end))
     platform.attach(bridge)

@@ -16,7 +16,9 @@ def connect(guest: Technique) -> None:
     assert isinstance(guest, Paravirtual), "shared rings of Xen are a PV guest's"
     counts, domain = guest.machine.counters.data, guest.domain
     guest.store = store = Store()
-    guest.para_virtual_disk = disk = BlockBackend(domain, store, DiskContent(), counts)
+    guest.para_virtual_disk = disk = BlockBackend(
+        domain, store, DiskContent(guest.image.disk), counts
+    )
     interval = HOST_INTERVAL if guest.settings[BATCHING.name] else 0
     network = NetworkBackend(domain, store, Link(Station()), counts, interval)
     for back_end in (disk, network):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from hardware_model.devices.device import State
@@ -15,11 +16,12 @@ _WORDS = SECTOR // 8
 class DiskContent:
     """Sectors by number; word n of generated sector s is output s * 64 + n of SplitMix64 started at 0.
 
-    A backing file gives the sectors that it has; it is never written to.
+    A backing file gives the whole sectors that it has, as they are when they are read. It is never written to: what
+    the guest writes lies above it and ends with the disk.
     """
 
     def __init__(self, backing: Path | None = None, sectors: int = SECTORS) -> None:
-        self._file = backing.read_bytes() if backing else None
+        self._file = _mapped(backing) if backing else None
         self.sectors = len(self._file) // SECTOR if self._file is not None else sectors
         self._written: dict[int, bytes] = {}
 
@@ -42,6 +44,11 @@ class DiskContent:
     def restore(self, state: State) -> None:
         """Take over a saved state."""
         self._written = dict(state["written"])
+
+
+def _mapped(file: Path) -> mmap:
+    with file.open("rb") as opened:
+        return mmap(opened.fileno(), 0, access=ACCESS_READ)
 
 
 def access_time(sectors: int) -> int:
