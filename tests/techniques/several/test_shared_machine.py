@@ -144,3 +144,40 @@ def test_each_vm_has_devices_of_its_own_assigned(first: str, second: str) -> Non
         assert found.counters_total["vtd.interrupt.remapped"] > 0
         assert found.counters_total["vtd.iotlb.hit"] > 0
     assert host.assignment.faults() == []
+
+
+POSTED = {"passthrough.interrupts": "posted"}
+WAYS = {
+    "posted-ept": ("hvm-ept", "passthrough", POSTED),
+    "posted-shadow": ("hvm-shadow", "passthrough", POSTED),
+    "exiting": ("hvm-ept", "passthrough", {}),
+    "bt": ("bt", "passthrough", {}),
+    "pv": ("pv", "paravirtual", {}),
+    "virtio": ("hvm-shadow", "paravirtual", {}),
+    "emulated": ("trap-and-emulate", "emulated", {}),
+}
+MIXED = [
+    *(("posted-ept", other) for other in WAYS),
+    *(("posted-shadow", "bt"), ("bt", "pv"), ("exiting", "posted-shadow"), ("emulated", "bt")),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), MIXED)
+def test_two_vms_of_any_technique_and_io_model_do_what_each_does_alone(first, second) -> None:
+    """The same outcome, to the bit, by the same events in the same number, with devices of their own."""
+    todo = ((WAYS[first], "io/disk-read"), (WAYS[second], "io/network-receive@64"))
+    plans = [
+        shared_machine.plan(technique, workloads.find(name), "small", knobs, None, io)
+        for (technique, io, knobs), name in todo
+    ]
+    host = RoundRobin(plans, GEOMETRY, units=4_001)
+    host.run()
+    for vm, ((technique, io, knobs), name) in zip(host.machines, todo, strict=True):
+        found = shared_machine.outcome(vm)
+        by_itself = run_guest(technique, workloads.find(name), "small", io=io, knobs=knobs)
+        assert found.status == "ok", found.reason
+        assert found.outcome_parts == by_itself.outcome_parts
+        assert found.instructions == by_itself.instructions
+        for counter in ("exits", "traps", "io.interrupt", "vmx.posted", "vtd.interrupt.posted"):
+            assert found.counters_roi.get(counter, 0) == by_itself.counters_roi.get(counter, 0)
+    assert host.assignment.faults() == []
