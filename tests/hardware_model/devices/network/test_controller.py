@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -84,6 +85,40 @@ def test_moderation_holds_back_the_second_message(card):
             arrivals.append(card.now)
     assert len(arrivals) == 1  # the cause was read before the interval ended
     assert card.count("io.packet.received") == 2
+
+
+def messages(card, interval, cause):
+    """Times of the messages while causes come and are read at once."""
+    card.write(0xC4, interval)
+    card.write(0xD0, cause)
+    times, seen = [], 0
+    while card.platform.next_event() is not None:
+        card.pass_time(card.platform.next_event())
+        if len(card.memory.messages) > seen:
+            seen = len(card.memory.messages)
+            times.append(card.now)
+            card.read(0xC0)
+    return times
+
+
+@pytest.mark.parametrize(("interval", "expected"), [(0, 7), (20, 4), (1000, 2)])
+def test_moderation_spaces_the_messages_of_frames_received(card, interval, expected):
+    """Seven frames, 2,000 ns apart; the interval is in units of 256 ns."""
+    send(card, request(7, 64, gap=2000))
+    times = messages(card, interval, 0x80)
+    assert card.count("io.packet.received") == 7
+    assert len(times) == expected
+    assert all(later - before >= 256 * interval for before, later in itertools.pairwise(times))
+
+
+@pytest.mark.parametrize(("interval", "expected"), [(0, 5), (8, 3), (20, 2)])
+def test_moderation_spaces_the_messages_of_frames_sent(card, interval, expected):
+    """Five frames that report their being sent, each 512 ns and more on the wire."""
+    send(card, *(station.data_frame(1, n, 64) for n in range(5)))
+    times = messages(card, interval, 0x01)
+    assert card.devices.station.frames == 5
+    assert len(times) == expected
+    assert all(later - before >= 256 * interval for before, later in itertools.pairwise(times))
 
 
 def test_frames_arrive_in_order_with_their_data(card):
