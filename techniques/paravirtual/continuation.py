@@ -35,7 +35,12 @@ class Preemption:
     ) -> None:
         self._counts = counters.data
         self._event_waits = event_waits
+        self._left: int | None = None
         self.enter()
+
+    def allow(self, budget: int | None) -> None:
+        """The run's budget of instructions: this is also how much long hypercalls may take of it; None: no end."""
+        self._left = budget
 
     def enter(self) -> None:
         """The guest has entered the hypervisor."""
@@ -45,5 +50,15 @@ class Preemption:
     def due(self) -> bool:
         """Whether to stop before one more request. Asked before each but the first, so that every entry gets on."""
         self._requests += 1
-        validated = int(self._counts[_VALIDATED]) - self._validated
-        return self._requests * _REQUEST + validated >= _MOST or self._event_waits()
+        return self._work() >= _MOST or self._event_waits()
+
+    def leave(self) -> bool:
+        """Back to the guest: whether long hypercalls have used up the budget (a checked entry is an instruction)."""
+        work = self._work()
+        if self._left is None or work < _MOST:
+            return False
+        self._left -= work
+        return self._left < 0
+
+    def _work(self) -> int:
+        return self._requests * _REQUEST + int(self._counts[_VALIDATED]) - self._validated

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hardware_model import counters as counter_table
 from hardware_model.counter_groups import HYPERCALL_NUMBERS, MULTICALL_SIZES
-from hardware_model.machine import Machine
+from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
 from techniques.paravirtual.abi import Errno, HypercallError
 from techniques.paravirtual.continuation import Continuation
@@ -23,18 +23,23 @@ _BY_NUMBER = [
     for number in (*range(HYPERCALL_NUMBERS), "other")
 ]
 _BY_SIZE = [counter_table.index(f"pv.multicall.{size}") for size in MULTICALL_SIZES]
+_CONTINUATIONS = counter_table.index("pv.continuation")
 _MULTICALL_ENTRIES = counter_table.index("pv.multicall_entry")
 _COUNTERS = {call.number: counter_table.index(f"hypercall.{call.name}") for call in HYPERCALLS}
 _IRET, _MULTICALL = BY_NAME["iret"].number, BY_NAME["multicall"].number
 _MASK = (1 << 64) - 1
 _UNSIGNED = (1 << 32) - 1
 _RECORD = 64  # bytes of a call in a multicall
+_RAX, _RCX, _R11 = 0, 1, 11
+_ARGUMENTS = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
+_SYSCALL_BYTES = 2
 
 
 class Hypercalls:
     """All hypercalls of one domain; those that the hypervisor lacks are counted by number."""
 
     def __init__(self, machine: Machine, domain: Domain, platform: Platform) -> None:
+        self._machine = machine
         self._counts = machine.counters.data
         self._domain = domain
         memory = MemoryHypercalls(machine, domain)
@@ -52,6 +57,27 @@ class Hypercalls:
                 if hasattr(owner, call.name):
                     methods[call.name] = getattr(owner, call.name)
         self._handlers = {BY_NAME[name].number: method for name, method in methods.items()}
+
+    def enter(self, number: int) -> None:
+        """The guest's SYSCALL at RIP: call `number` with the arguments in its registers, and what it finds afterwards.
+
+        RIP and RAX stay as they are if the call is not finished, so that the guest goes on with it.
+        """
+        registers, gpr = self._machine.registers, self._machine.registers.gpr
+        arguments = tuple(int(gpr[register]) for register in _ARGUMENTS)
+        following = registers.rip + _SYSCALL_BYTES
+        gpr[_RCX], gpr[_R11] = following, registers.rflags
+        preemption = self._domain.preemption
+        preemption.enter()
+        try:
+            gpr[_RAX] = self.call(number, arguments) & _MASK
+            registers.rip = following
+        except Continuation as more:
+            self._counts[_CONTINUATIONS] += 1
+            for register, value in zip(_ARGUMENTS, more.arguments, strict=False):
+                gpr[register] = value & _MASK
+        if preemption.leave():
+            self._machine.end(End.BUDGET)
 
     def call(self, number: int, arguments: tuple[int, ...]) -> int:
         """Execute one hypercall; its result as the guest sees it, errors negative. Continuation: it is not finished."""

@@ -24,7 +24,6 @@ from techniques.knobs import Knob, Value
 from techniques.paravirtual import abi, xen_mappings
 from techniques.paravirtual.abi import HypercallError
 from techniques.paravirtual.console_ring import ConsoleRing
-from techniques.paravirtual.continuation import Continuation
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.domain_builder import CONSOLE_PORT, STORE_PORT, DomainBuilder
 from techniques.paravirtual.domain_layout import DomainLayout, own_layout
@@ -42,14 +41,10 @@ from workloads import LinuxWorkload, Workload
 
 _ENTRIES = counter_table.index("hypercall.entries")
 _BLOCKS = counter_table.index("pv.block")
-_CONTINUATIONS = counter_table.index("pv.continuation")
 _REFLECTED = counter_table.index("trap.reflected")
-_ARGUMENT_REGISTERS = (7, 6, 2, 10, 8, 9)  # RDI RSI RDX R10 R8 R9
-_RCX, _R11 = 1, 11
 _SYSCALL_BYTES = 2
 _IRET = BY_NAME["iret"].number
 _INVALID_OPCODE, _GENERAL_PROTECTION, _PAGE_FAULT = 6, 13, 14
-_MASK = (1 << 64) - 1
 
 _ENDS: dict[int, End] = {
     abi.Shutdown.POWEROFF: End.POWERED_OFF,
@@ -144,6 +139,7 @@ class Paravirtual(Technique):
 
     def resume(self, budget: int | None = None, pause: int | None = None) -> End:
         """Run the domain; how Linux shut down is how the run ended."""
+        self.domain.preemption.allow(budget)
         end = self._processor.run(self._on_trap, budget, pause)
         reason = self.domain.shutdown_reason
         if isinstance(self.image, GuestImage) or reason is None:
@@ -206,12 +202,11 @@ class Paravirtual(Technique):
     def _system_call(self) -> None:
         registers, cpu = self.machine.registers, self.domain.cpu
         self.machine.retire_emulated()
-        following = registers.rip + _SYSCALL_BYTES
         if not cpu.kernel_mode:
             if self.domain.direct_traps:  # a 32-bit guest's programs have INT 80H only
                 cpu.exception(_INVALID_OPCODE, None)
             else:
-                cpu.system_call(following)
+                cpu.system_call(registers.rip + _SYSCALL_BYTES)
             return
         number = int(registers.gpr[0]) & 0xFFFFFFFF
         self._counts[_ENTRIES] += 1
@@ -220,17 +215,7 @@ class Paravirtual(Technique):
             self._counts[counter_table.index("hypercall.iret")] += 1
             self._interrupt_return()
             return
-        arguments = tuple(int(registers.gpr[r]) for r in _ARGUMENT_REGISTERS)
-        registers.gpr[_RCX], registers.gpr[_R11] = following, registers.rflags
-        self.domain.preemption.enter()
-        try:
-            registers.gpr[0] = self.hypercalls.call(number, arguments) & _MASK
-        except Continuation as more:  # RIP and RAX stay: the guest goes on with it
-            self._counts[_CONTINUATIONS] += 1
-            for register, value in zip(_ARGUMENT_REGISTERS, more.arguments, strict=False):
-                registers.gpr[register] = value & _MASK
-        else:
-            registers.rip = following
+        self.hypercalls.enter(number)
 
     def _interrupt_return(self) -> None:
         try:
