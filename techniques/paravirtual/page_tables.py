@@ -171,7 +171,7 @@ class PageTables:
         old = self._memory.read64(address)
         kept = old & (E.ACCESSED | E.DIRTY) if preserve_ad else 0
         if not new & E.PRESENT:
-            self._memory.write64(address, new)
+            self._memory.write64(address, new | kept)
         elif self._same_references(level, old, new):
             self._check_bits(level, new)
             self._memory.write64(address, self._adjusted(level, new | kept))

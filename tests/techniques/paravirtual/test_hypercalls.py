@@ -99,6 +99,14 @@ def answers(tmp_path: Path, body: str) -> list[int]:
 
 
 EPERM, EINVAL, EBUSY, ESRCH, EFAULT, ENOSYS = -1, -22, -16, -3, -14, -38
+EACCES, ENOENT = -13, -2
+ARGUMENT = """
+    mov edi, {command}
+    lea rsi, [rip + operation]
+    mov qword ptr [rsi], {word}
+    HYPERCALL {call}
+    mov [rip + result], rax
+"""
 
 
 BROKEN = [
@@ -119,6 +127,29 @@ BROKEN = [
     ("mov edi, 1\n HYPERCALL XEN_SET_TRAP_TABLE\n mov [rip + result], rax", EFAULT),
     ("mov rdi, 0xffff820000000000\n HYPERCALL 0\n mov [rip + result], rax", EFAULT),
     ("mov edi, 2\n mov rsi, 0x800000000000\n HYPERCALL 25\n mov [rip + result], rax", EINVAL),
+    ("xor esi, esi\n EXTENDED 0, 12", EACCES),  # flush_cache
+    (ARGUMENT.format(word=5, command=3, call=12), ESRCH),  # the reservation of another domain
+    (ARGUMENT.format(word=0, command=1, call=12), ENOSYS),  # memory_op decrease_reservation
+    (
+        ARGUMENT.format(word=0x3000, command=1, call=2).replace(
+            "mov edi, 1", "mov rdi, rsi\n mov esi, 1"
+        ),
+        EINVAL,
+    ),
+    (ARGUMENT.format(word=0, command=0x2004, call=10), EINVAL),  # a descriptor that is not aligned
+    (ARGUMENT.format(word=0, command=9, call=25), EINVAL),  # no such segment base
+    (ARGUMENT.format(word=0, command=99, call=29), ENOSYS),  # sched_op
+    (ARGUMENT.format(word=40, command=3, call=32), EINVAL),  # closes a channel that is closed
+    (ARGUMENT.format(word=0, command=99, call=32), ENOSYS),
+    ("mov edi, 3\n mov esi, 1\n HYPERCALL 24\n mov [rip + result], rax", ENOENT),  # vcpu_op
+    ("mov edi, 99\n mov edx, 1\n HYPERCALL 20\n mov [rip + result], rax", ENOSYS),
+    (
+        "mov rdi, 0x5000\n xor esi, esi\n xor edx, edx\n HYPERCALL 14\n mov [rip + result], rax",
+        EINVAL,
+    ),
+    ("mov edi, 7\n mov esi, 1\n HYPERCALL 8\n mov [rip + result], rax", EINVAL),  # a breakpoint
+    (ARGUMENT.format(word=0, command=99, call=30), ENOSYS),  # callback_op
+    ("mov rdi, 0x800000000000\n HYPERCALL 4\n mov [rip + result], rax", EINVAL),
 ]
 """Requests, and what Xen answers; one of them breaks no rule."""
 
@@ -126,6 +157,38 @@ BROKEN = [
 @pytest.mark.parametrize(("body", "answer"), BROKEN)
 def test_xen_answers_a_broken_rule_with_its_error(tmp_path: Path, body: str, answer: int) -> None:
     assert answers(tmp_path, body)[0] == answer
+
+
+FRAME_OF = {  # RSI = the frame of a table of each level in use
+    1: ENTRY_OF_PAGE + "mov rsi, rdi\n shr rsi, 12\n",
+    2: """
+    mov rdi, [rip + xen_directory]
+    mov rcx, KERNEL_BASE
+    sub rdi, rcx
+    pv_frame_to_entry rdi
+    mov rsi, rdi
+    shr rsi, 12
+    """,
+    3: """
+    lea rdi, [rip + xen_direct_pointers]
+    mov rcx, KERNEL_BASE
+    sub rdi, rcx
+    pv_frame_to_entry rdi
+    mov rsi, rdi
+    shr rsi, 12
+    """,
+}
+
+
+@pytest.mark.parametrize("level", FRAME_OF)
+def test_tables_of_every_level_can_be_pinned_once_and_as_what_they_are(
+    tmp_path: Path, level: int
+) -> None:
+    again = "mov rsi, [rip + operation + 8]\n"
+    commands = (level % 3, level - 1, level - 1, "MMUEXT_UNPIN_TABLE", "MMUEXT_UNPIN_TABLE")
+    steps = [f"EXTENDED {index}, {command}\n" + again for index, command in enumerate(commands)]
+    body = FRAME_OF[level] + "".join(steps)
+    assert answers(tmp_path, body)[:5] == [EINVAL, 0, EINVAL, 0, EINVAL]
 
 
 def everything(guest: Technique) -> tuple[object, ...]:
@@ -167,6 +230,23 @@ def test_nothing_changes_when_xen_refuses(tmp_path: Path, body: str) -> None:
     source.write_text("#: ram_mib = 4\n" + HEADER + "HYPERCALL 59\n" + body + FOOTER)
     run_guest("pv", workloads.find(source), "small", first=watch)
     assert len(refused) == 2
+
+
+@pytest.mark.parametrize(("command", "size"), [(1, 16), (2, 144), (3, 1024), (4, 64), (8, 16)])
+def test_what_xen_tells_of_itself_is_as_long_as_its_records(
+    tmp_path: Path, command: int, size: int
+) -> None:
+    body = f"""
+    lea rsi, [rip + page]
+    mov byte ptr [rsi + {size - 1}], 255
+    mov byte ptr [rsi + {size}], 255
+    mov edi, {command}
+    HYPERCALL XEN_VERSION
+    mov [rip + result], rax
+    mov ax, [rip + page + {size - 1}]
+    mov [rip + result + 8], rax
+    """
+    assert answers(tmp_path, body)[:2] == [0, 0xFF00]
 
 
 CHANNEL = """

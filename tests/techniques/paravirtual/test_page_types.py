@@ -209,6 +209,22 @@ def test_a_change_of_type_flushes_the_tlb_unless_that_has_happened() -> None:
     assert world.flushes == 1
 
 
+def test_an_update_may_preserve_what_the_processor_noted() -> None:
+    """MMU_PT_UPDATE_PRESERVE_AD: accessed and dirty stay set, in an entry that is cleared too."""
+    world = World()
+    world.pin(FIRST, 4)
+    at = (FIRST + 3) << 12
+    world.ram.write64(at, world.ram.read64(at) | 0x60)
+    world.tables.update(at, FIRST + 4 << 12 | 0x3, preserve_ad=True)
+    assert world.ram.read64(at) & 0x63 == 0x63
+    world.tables.update(at, FIRST + 4 << 12 | 0x3)
+    assert world.ram.read64(at) & 0x63 == 0x03
+    world.ram.write64(at, world.ram.read64(at) | 0x60)
+    world.tables.update(at, 0, preserve_ad=True)
+    assert world.ram.read64(at) == 0x60
+    world.check()
+
+
 ROOT, POINTERS, DIRECTORY, TABLE1, DATA, FREE, OTHER = (*OWN[:5], OWN[6], OWN[7])
 
 
