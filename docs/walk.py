@@ -79,6 +79,7 @@ def _run(command: code_blocks.Command) -> None:
 
 def walk_in_place(pages: list[Path], checkout: Path | None) -> int:
     """Walk pages from this environment; 1 if one of them does not do what it says."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     total = Step("all of it", 0, 0)
     for page in pages:
         print(f"\n{page.relative_to(code_blocks.ROOT)}", flush=True)

@@ -22,6 +22,7 @@ _NOT_EVERYWHERE = {
     ("README.md", "needs a kernel"): 1,
     ("docs/calibration.md", "takes minutes"): 2,
     ("docs/compare-host.md", "needs KVM"): 1,
+    ("docs/first-hour.md", "takes minutes"): 1,
     ("docs/linux.md", "needs a network"): 1,
     ("docs/linux.md", "needs a kernel"): 3,
     ("docs/validation.md", "takes minutes"): 1,
