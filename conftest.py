@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import ratio_tables
 from code_blocks import (
     FILES,
     OF_A_CHECKOUT,
@@ -81,6 +82,10 @@ def _evaluate(example: Example) -> str | None:
     return None
 
 
+def _compare(example: Example) -> str | None:
+    return ratio_tables.complaint(example.parsed) or None
+
+
 def _parse(document: Document) -> Iterator[Region]:
     """Every block of a page that something is done with; a test sees to it that nothing else holds a command."""
     document.namespace["_page"] = Path(document.path).resolve()
@@ -90,6 +95,8 @@ def _parse(document: Document) -> Iterator[Region]:
     for block in blocks(document.text):
         if block.kind in RUN or (block.file and block.kind in FILES):
             yield Region(starts[block.line], starts[block.end] - 1, block, _evaluate)
+    for table in ratio_tables.tables(document.text):
+        yield Region(table.start, table.end, table, _compare)
 
 
 def _enter(namespace: dict[str, object]) -> None:
