@@ -73,6 +73,15 @@ def test_what_linux_writes_it_reads_back(boot, technique: str, io: str) -> None:
     assert outcome.counters_roi["io.disk.request"] == REQUESTS
 
 
+@pytest.mark.soak
+def test_xens_devices_are_closed_without_waiting_for_them(boot) -> None:
+    for program in ("linux/disk", "linux/network"):
+        outcome = boot("pv", program, io="paravirtual")
+        assert b"timeout closing device" not in outcome.console
+        counts = outcome.counters_total
+        assert counts["pv.grant_mapped"] == counts["pv.grant_unmapped"]
+
+
 @pytest.mark.parametrize("technique", [pytest.param(t, marks=LONG) for t in ("hvm-shadow", "bt")])
 def test_by_the_same_devices_linux_runs_the_same_to_the_time_stamp(boot, technique: str) -> None:
     native, guest = boot("native", "linux/disk"), boot(technique, "linux/disk")

@@ -102,8 +102,10 @@ class Backend(ABC):
                 self._enter(DeviceState.CLOSED)
                 return
             self._enter(DeviceState.CONNECTED)
-        elif state == DeviceState.CLOSING and self.state != DeviceState.CLOSED:
+        elif state == DeviceState.CLOSING and self.state < DeviceState.CLOSING:
             self._disconnect()
+            self._enter(DeviceState.CLOSING)  # a guest that is shutting down waits for this state
+        elif state == DeviceState.CLOSED and self.state == DeviceState.CLOSING:
             self._enter(DeviceState.CLOSED)
 
     def _disconnect(self) -> None:

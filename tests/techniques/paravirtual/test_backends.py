@@ -164,9 +164,18 @@ def test_a_ring_that_is_not_granted_closes_the_device_with_a_sentence() -> None:
 def test_a_closed_device_gives_its_ring_back_and_hears_nothing() -> None:
     front, back = disk()
     front.say(state=DeviceState.CLOSING)
-    assert back.state == DeviceState.CLOSED
+    assert back.state == DeviceState.CLOSING
     assert front.counts()["pv.grant_unmapped"] == 1
     front.kick()
+
+
+def test_a_device_closes_in_step_with_its_front_end() -> None:
+    """A Linux that shuts down looks for the state between, and waits five seconds for it otherwise."""
+    front, back = disk()
+    for state in (DeviceState.CLOSING, DeviceState.CLOSED):
+        front.say(state=state)
+        assert back.state == state
+        assert front.store.text(f"{back.back}/state") == str(int(state))
 
 
 TX, RX = 101, 102
