@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from hardware_model.counter_groups import HYPERCALL_NUMBERS
 from techniques import Outcome, Technique
 from techniques.paravirtual.page_types import FrameType
 from techniques.paravirtual.vmm import Paravirtual
+from tests.linux import platform_words
+from tests.linux.documented_boot import check_row
 from tests.techniques.paravirtual.reference_model import WRITABLE, Model
 from workloads.linux import kernels
 
@@ -82,6 +85,32 @@ def test_it_ends_as_the_native_boot_does(ended: Ended, boot) -> None:
     for part in ("userland", "status", "result"):
         assert ended.outcome.outcome_parts[part] == native.outcome_parts[part]
     assert b"Hypervisor detected: Xen PV" in ended.outcome.console
+
+
+def test_the_page_counts_what_a_boot_counts(ended: Ended) -> None:
+    check_row("pv", ended.outcome)
+
+
+def compare_consoles(native: bytes, ported: bytes) -> None:
+    """The same lines in the same order, but for those about the platform; every subject of these comes up."""
+    common = platform_words.in_common(native)
+    assert platform_words.in_common(ported) == common
+    assert len(common) > 150
+    said = platform_words.lines(native) + platform_words.lines(ported)
+    for subject, pattern in platform_words.SUBJECTS.items():
+        assert any(re.match(pattern, line) for line in said), subject
+
+
+def test_the_console_is_natives_but_for_what_the_kernel_says_about_its_platform(
+    ended: Ended, boot
+) -> None:
+    compare_consoles(boot("native").console, ended.outcome.console)
+
+
+@pytest.mark.soak
+def test_another_major_version_says_the_same_too(boot) -> None:
+    newer = str(kernels.fetched()[-1] / kernels.PLAIN)
+    compare_consoles(boot("native", kernel=newer).console, boot("pv", kernel=newer).console)
 
 
 def test_page_types_and_counts_are_those_that_the_tables_imply(ended: Ended) -> None:
