@@ -21,6 +21,7 @@ from techniques.paravirtual.guest_segments import GuestSegments
 from techniques.paravirtual.linear_memory import LinearMemory
 from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
+from techniques.paravirtual.periodic_timer import PeriodicTimer
 from techniques.paravirtual.ring1_cpu import Ring1Cpu
 from techniques.paravirtual.runstate import Runstate
 from techniques.paravirtual.shared_info import SharedInfo
@@ -76,7 +77,12 @@ class Domain:
         self.events = EventChannels(self.shared, self.memory, machine.counters, self.number)
         self.clock = SystemClock(machine)
         self.poll = EventPoll(self.shared, self.clock.changed)
-        self.clock.timed.append(self.poll)
+        self.periodic = PeriodicTimer(
+            lambda: self.clock.now,
+            lambda: self.events.raise_virq(abi.VIRQ_TIMER),
+            self.clock.changed,
+        )
+        self.clock.timed += [self.poll, self.periodic]
         self.runstate = Runstate(self.memory, lambda: machine.now)
         self.gdt_frames: list[int] = []
         self.ports = Bus()  # those that the domain may use

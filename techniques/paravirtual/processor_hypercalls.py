@@ -217,8 +217,12 @@ class ProcessorHypercalls:
             case VcpuOp.REGISTER_VCPU_TIME_AREA:
                 (area,) = self._memory.unpack("Q", argument)
                 self._memory.write(area, self._domain.shared.clock_record())
-            case VcpuOp.STOP_SINGLESHOT_TIMER | VcpuOp.STOP_PERIODIC_TIMER:
+            case VcpuOp.STOP_SINGLESHOT_TIMER:
                 self._domain.clock.arm(None)
+            case VcpuOp.SET_PERIODIC_TIMER:
+                self._domain.periodic.start(*self._memory.unpack("Q", argument))
+            case VcpuOp.STOP_PERIODIC_TIMER:
+                self._domain.periodic.stop()
             case VcpuOp.REGISTER_VCPU_INFO:
                 mfn, offset = self._memory.unpack("QI", argument)
                 if offset + abi.VCPU_INFO_BYTES > abi.PAGE:

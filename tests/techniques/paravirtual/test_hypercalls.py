@@ -371,6 +371,29 @@ def test_a_one_shot_timer_may_refuse_a_time_that_has_passed(tmp_path: Path) -> N
     assert answers(tmp_path, body)[:2] == [-62, 0]
 
 
+def test_the_periodic_timer_ticks_beside_the_one_shot_timer(tmp_path: Path) -> None:
+    """A period of 2 ms: three events, the one-shot timer's between the first and the second; none after it is stopped."""
+    wait = "call xen_block\n pv_irq_disable\n call xen_system_time\n sub rax, r12\n"
+    start = """
+    push r12
+    mov qword ptr [rip + operation], 2000000
+    """
+    origin = "mov rax, [rip + result]\n call xen_system_time\n mov r12, rax\n"
+    once = "lea rdi, [r12 + 500000]\n HYPERCALL XEN_SET_TIMER_OP\n"
+    waits = "".join(wait + f"mov [rip + result + {index} * 8], rax\n" for index in (2, 3, 4, 5))
+    stop = VCPU_OP.format(command=7, index=6) + once.replace("500000", "9000000") + wait
+    body = start + VCPU_OP.format(command=6, index=0) + origin + once + waits
+    found = answers(tmp_path, body + stop + "mov [rip + result + 56], rax\n pop r12\n")
+    assert (found[0], found[6]) == (0, 0)
+    times = [round(time / 100_000) for time in (*found[2:6], found[7])]
+    assert times == [5, 20, 40, 60, 90]
+
+
+def test_a_period_may_not_be_short(tmp_path: Path) -> None:
+    body = "mov qword ptr [rip + operation], 999999\n" + VCPU_OP.format(command=6, index=0)
+    assert answers(tmp_path, body)[0] == EINVAL
+
+
 def test_the_virtual_processors_part_of_the_shared_page_is_moved_once(tmp_path: Path) -> None:
     """To the end of a page of the guest's, not over it; the frame is held writable from then on."""
     where = """
