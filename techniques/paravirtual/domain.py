@@ -30,6 +30,7 @@ from techniques.paravirtual.xen_mappings import XenMappings
 from techniques.refusals import RefusalReason, Refusals
 
 _REJECTED = counter_table.index("pv.rejected")
+_SENTENCES = 1000  # of refusals that are told apart: a guest may go on for ever
 
 
 class Domain:
@@ -122,9 +123,12 @@ class Domain:
         self.types.put_page(mfn)
 
     def rejected(self, error: HypercallError) -> None:
-        """Count a refusal, and by what it says."""
+        """Count a refusal, and by what it says; sentences that are new after many others by their error only."""
         self._counts[_REJECTED] += 1
-        self.rejections[str(error)] += 1
+        sentence = str(error)
+        if sentence not in self.rejections and len(self.rejections) >= _SENTENCES:
+            sentence = error.errno.name
+        self.rejections[sentence] += 1
         if isinstance(error, ForeignFrame):
             self.refusals.record(RefusalReason.FRAME, error.mfn << 12)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import BOOT_TSS
+from hardware_model.counter_groups import HYPERCALL_NUMBERS
 from hardware_model.deprivileged import (
     Deprivileged,
     ExceptionTrap,
@@ -281,4 +282,6 @@ class Paravirtual(Technique):
 
 
 def _call_name(number: int) -> str:
-    return BY_NUMBER[number].name if number in BY_NUMBER else f"hypercall {number}"
+    if number in BY_NUMBER:
+        return BY_NUMBER[number].name
+    return f"hypercall {number if number < HYPERCALL_NUMBERS else 'of another number'}"
