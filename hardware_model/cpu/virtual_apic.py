@@ -140,12 +140,16 @@ class VirtualApic:
         return vector
 
     def halt(self) -> int:
-        """HLT: sleep until the guest can take an interrupt, or the VMM must (29.2.2, 29.6)."""
+        """HLT: sleep until the guest can take an interrupt, or the VMM must (29.2.2, 29.6).
+
+        With interrupts off nothing that is modelled wakes the guest, so that the run ends as on the bare machine.
+        """
         while True:
             window = self._primary(Primary.INTERRUPT_WINDOW_EXITING)
-            if (self.recognized or window) and self._registers.interrupts_enabled:
+            enabled = self._registers.interrupts_enabled
+            if (self.recognized or window) and enabled:
                 return AWAKE
-            if not self._machine.idle():
+            if not enabled or not self._machine.idle():
                 self._machine.halted()
             if not self._machine.running:
                 return AWAKE

@@ -22,13 +22,11 @@ _SHOWN = (
     R.LDR,
     R.DFR,
     R.SVR,
-    R.ICR_LOW,
-    R.ICR_HIGH,
     *_LVT,
     R.INITIAL_COUNT,
     R.DIVIDE,
 )
-"""Registers that the VMM keeps in the page for the guest's loads."""
+"""Registers that the VMM keeps in the page for the guest's loads; the processor keeps the interrupt command there."""
 
 
 def maker(vmx: Vmx, page: ApicPage) -> NewApic:
@@ -90,7 +88,13 @@ class VirtualizedApic(LocalApic):
 
     def write_register(self, offset: int, size: int, value: int) -> None:
         """A store that exited; what the guest is to read from now on goes to the page."""
+        if offset == R.ICR_LOW:  # whose other half is stored without an exit
+            super().write_register(R.ICR_HIGH, 4, self._page.register(R.ICR_HIGH))
         super().write_register(offset, size, value)
+        if offset == R.ICR_LOW:
+            self._page.set_register(offset, self.read_register(offset, 4))
+        if offset == R.INITIAL_COUNT:
+            self._start -= 1  # the exit comes behind the store, which has spent its unit of time
         self._show()
 
     def _show(self) -> None:

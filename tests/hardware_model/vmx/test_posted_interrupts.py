@@ -194,6 +194,14 @@ def test_a_notification_of_nothing_deliverable_leaves_the_guest_halted():
     assert counted(run, "vmx.posted") == 1
 
 
+@pytest.mark.parametrize("vector", [NOTIFICATION, 0x55])
+def test_a_guest_that_halts_with_interrupts_off_is_at_its_end(vector):
+    run = run_guest("cpuid; cli; hlt; at: nop", on_exit=later(vector, 0x41))
+    assert run.end is End.HALTED
+    assert run.reasons == [Reason.CPUID]
+    assert run.machine.registers.rip == run.at("at")
+
+
 def test_the_vmms_interrupt_exits_from_the_halt_and_the_guest_sleeps_on():
     states = []
 
