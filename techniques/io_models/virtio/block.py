@@ -46,8 +46,14 @@ class VirtioBlock(VirtioDevice):
         if buffer is None:
             queue.want_notification(True)
             return
-        if len(buffer.regions) < 2 or buffer.regions[0].length < _HEADER.size:
-            raise BrokenQueue("a request needs a header and a status byte")
+        header, status = buffer.regions[0], buffer.regions[-1]
+        if (
+            header.written
+            or header.length < _HEADER.size
+            or not status.written
+            or not status.length
+        ):
+            raise BrokenQueue("a request needs a header to read and a status byte to write")
         sectors = sum(region.length for region in buffer.regions[1:-1]) // SECTOR
         self._at_work = now + access_time(sectors), buffer
 

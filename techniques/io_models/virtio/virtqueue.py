@@ -19,6 +19,8 @@ PAGE = 4096
 NEXT, WRITE = 1, 2
 NO_INTERRUPT, NO_NOTIFY = 1, 1
 DESCRIPTOR, _USED = 16, 8
+MOST_BYTES = 4 << 20
+"""Of a buffer: a device copies it as a whole, and a chain may name all of the guest's memory many times over."""
 
 
 class Suppression(Enum):
@@ -110,7 +112,10 @@ class Virtqueue:
             return None
         head = self._load16(self._available + 4 + 2 * (self._taken % self.entries))
         self._taken = self._taken + 1 & 0xFFFF
-        return Buffer(head, tuple(self._chain(head)))
+        regions = self._chain(head)
+        if sum(region.length for region in regions) > MOST_BYTES:
+            raise BrokenQueue(f"a buffer of more than {MOST_BYTES} bytes")
+        return Buffer(head, tuple(regions))
 
     def _chain(self, number: int) -> list[Region]:
         regions = []

@@ -11,34 +11,45 @@ import workloads
 from hardware_model import counters
 from hardware_model.machine import Machine
 from techniques.io_models import connect
-from techniques.io_models.virtio import network
+from techniques.io_models.virtio import block, network
+from techniques.io_models.virtio.virtqueue import MOST_BYTES
 from techniques.knobs import resolve
 from techniques.runner import guest_image
 
-PORTS, QUEUE = 0xC100 + 0x40 * network.SLOT, 0x100000
+QUEUE = 0x100000
 
 
 @pytest.fixture
 def card():
+    return device(network.SLOT, queue=1)
+
+
+@pytest.fixture
+def disk():
+    return device(block.SLOT, queue=0)
+
+
+def device(slot, queue):
     kind = techniques.find("hvm-ept")
     image = guest_image(workloads.find("io/doorbells"), "small")
     guest = kind(Machine(kind.vmm_bytes + (4 << 20)), image, resolve(kind.name, kind.knobs, {}))
     connect(guest, "paravirtual")
     bus = guest.platform.bus
-    bus.write_port(0xCF8, 4, 1 << 31 | network.SLOT << 11 | 4)
+    bus.write_port(0xCF8, 4, 1 << 31 | slot << 11 | 4)
     bus.write_port(0xCFC, 4, 7)
-    guest.write = lambda offset, size, value: bus.write_port(PORTS + offset, size, value)
-    guest.read = lambda offset, size: bus.read_port(PORTS + offset, size)
-    guest.write(14, 2, 1)
+    ports = 0xC100 + 0x40 * slot
+    guest.write = lambda offset, size, value: bus.write_port(ports + offset, size, value)
+    guest.read = lambda offset, size: bus.read_port(ports + offset, size)
+    guest.write(14, 2, queue)
     guest.write(8, 4, QUEUE >> 12)
     guest.write(18, 1, 7)
     return guest
 
 
-def offer(guest, descriptor):
-    guest.memory.write(QUEUE, descriptor)
+def offer(guest, descriptors, queue=1):
+    guest.memory.write(QUEUE, descriptors)
     guest.memory.write(QUEUE + 0x800, struct.pack("<HHH", 0, 1, 0))
-    guest.write(16, 2, 1)
+    guest.write(16, 2, queue)
 
 
 def test_the_transport_says_what_it_has(card):
@@ -107,6 +118,25 @@ def test_a_frame_outside_the_guests_memory_is_not_read(card):
     offer(card, struct.pack("<QIHH", card.memory.size, 64, 0, 0))
     assert card.read(18, 1) == 0x47
     assert card.machine.counters[counters.index("vmm.bytes_copied")] == 0
+
+
+def test_a_frame_of_all_memory_many_times_over_is_not_read(card):
+    """A chain of regions that are each within the guest's memory: the VMM copies none of it."""
+    size = card.memory.size - 0x1000
+    chain = [struct.pack("<QIHH", 0x1000, size, n < 63, n + 1) for n in range(64)]
+    assert 64 * size > MOST_BYTES
+    offer(card, b"".join(chain))
+    assert card.read(18, 1) == 0x47
+    assert card.machine.counters[counters.index("vmm.bytes_copied")] == 0
+
+
+@pytest.mark.parametrize("flags", [(3, 2), (1, 0), (3, 0)], ids=["header", "status", "both"])
+def test_a_request_that_is_the_wrong_way_round_makes_the_disk_wait_for_its_reset(disk, flags):
+    """The device would write the header, or read the status byte."""
+    lengths = (16, 1)
+    chain = [struct.pack("<QIHH", 0x1000, lengths[n], flags[n], n + 1) for n in range(2)]
+    offer(disk, b"".join(chain), queue=0)
+    assert disk.read(18, 1) == 0x47
 
 
 def test_the_bytes_of_a_saved_device_come_back(card):
