@@ -35,6 +35,10 @@ def _decoded(code: bytes, rip: int) -> Instruction:
     return Decoder(64, code, ip=rip).decode()
 
 
+class NothingToExecute(Exception):
+    """The guest fetches from where it has nothing: the bus reads ones there, which are no instruction (#UD)."""
+
+
 class Emulator:
     """Completes instructions for one guest.
 
@@ -108,14 +112,16 @@ class Emulator:
         self._machine.retire_emulated()
 
     def device_access(self, gpa: int, *, known: bool = False) -> None:
-        """The load or store at RIP touches the device register at `gpa`."""
+        """The load or store at RIP touches the device register at `gpa`; NothingToExecute if its fetch does."""
+        if not self._devices.devices.bus.claims(gpa):
+            self._nothing_there(gpa)
+            if not known and self._translate(self._registers.rip) == gpa:
+                raise NothingToExecute
         code = self._begin(known=known)
         try:
             access = device_access.decode(code, self._registers.rip)
         except UnsupportedAccess as error:
             raise GuestError(str(error)) from None
-        if not self._devices.devices.bus.claims(gpa):
-            self._nothing_there(gpa)
         if access.write:
             self._devices.write(gpa, access.size, access.stored_value(self._registers))
         else:

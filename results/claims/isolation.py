@@ -12,7 +12,7 @@ from results.finished import OK
 from results.tables import circumstances
 
 DMA, FAMILY = "isolation/dma", "isolation/"
-_BY_PROCESSOR = ("foreign-frame", "ring")
+_BY_PROCESSOR = ("foreign-frame", "into-vmm", "ring")
 _BREACHES = ("isolation.breach.bytes", "isolation.breach.interrupts")
 _RECORDS = ("vtd.fault", "refused")
 

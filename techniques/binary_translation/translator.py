@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from iced_x86 import Code, Decoder, DecoderError, FlowControl, Instruction
 
+from hardware_model.memory import MachineMemory
 from techniques.binary_translation import control_flow, sensitive
 from techniques.binary_translation.builder import UnitBuilder
 from techniques.binary_translation.copying import copy
 from techniques.binary_translation.fence import Fence
 from techniques.binary_translation.unit import Unit
-from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException, general_protection
+from techniques.deprivileged.exceptions import (
+    PAGE_FAULT,
+    GuestException,
+    general_protection,
+    invalid_opcode,
+)
 from techniques.guest import GuestMemory
 from techniques.shadow.guest_walk import GuestTranslation, GuestWalker
-from techniques.technique import GuestError
 
 UNIT_INSTRUCTIONS = 12
 LONGEST = 15
@@ -24,11 +31,18 @@ _UNDEFINED = b"\x0f\x0b"
 
 
 class Source:
-    """Guest code by linear address. `walker` walks the guest's tables in `memory`."""
+    """Guest code by linear address. `walker` walks the guest's tables in `memory`; `refuse` is told of other places.
 
-    def __init__(self, memory: GuestMemory, walker: GuestWalker) -> None:
+    `beyond` is read, by machine address, where the guest has no memory; None: nothing is.
+    """
+
+    def __init__(
+        self, memory: GuestMemory, walker: GuestWalker, refuse: Callable[[int], None]
+    ) -> None:
         self._memory = memory
         self._walker = walker
+        self._refuse = refuse
+        self.beyond: MachineMemory | None = None
 
     def frame(self, linear: int) -> int:
         """Guest frame that the kernel may fetch `linear` from; raises the fault that the fetch causes."""
@@ -41,8 +55,9 @@ class Source:
         found = self._walker.walk(linear, False, False, True, False)
         if isinstance(found, int):
             raise GuestException(PAGE_FAULT, found, linear)
-        if found.gpa >= self._memory.size:
-            raise GuestError(f"the guest executes at {linear:#x}, where there is no RAM")
+        if found.gpa >= self._memory.size and self.beyond is None:
+            self._refuse(found.gpa)
+            raise invalid_opcode()  # the bus reads ones there, which are no instruction
         return found
 
     def entry(self, table: int, index: int) -> int:
@@ -53,7 +68,10 @@ class Source:
 
     def read(self, frame: int, offset: int, size: int) -> bytes:
         """`size` bytes of a frame."""
-        return self._memory.read(frame << 12 | offset, size)
+        address = frame << 12 | offset
+        if self.beyond is not None and address >= self._memory.size:
+            return self.beyond.read(address, size)
+        return self._memory.read(address, size)
 
 
 class Translator:

@@ -63,7 +63,7 @@ class BinaryTranslation(DeprivilegingVmm):
             layout.CR4_PKS  # and no TSD: RDTSC is copied, virtual time is the counter's
         )
         self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
-        self.source = Source(self.memory, self.shadow.walker)
+        self.source = Source(self.memory, self.shadow.walker, self.refuse)
         self.fenced = FenceHits(
             self, region + layout.REGION_BYTES, enabled=knobs["bt.fence"] == "bounds"
         )

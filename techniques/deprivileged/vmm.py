@@ -29,12 +29,12 @@ from techniques.deprivileged.delivery import Delivery
 from techniques.deprivileged.descriptor_tables import DescriptorTables
 from techniques.deprivileged.exceptions import (
     DEBUG,
+    GENERAL_PROTECTION,
     INVALID_OPCODE,
     NOT_PRESENT,
     PAGE_FAULT,
     STACK_FAULT,
     GuestException,
-    general_protection,
 )
 from techniques.deprivileged.instructions import HANDLERS, Handler
 from techniques.deprivileged.linear_memory import LinearMemory
@@ -45,7 +45,7 @@ from techniques.deprivileged.shadow_memory import POLICY, ShadowMemory
 from techniques.deprivileged.transfers import Transfers
 from techniques.deprivileged.virtual_cpu import AC, KERNEL_RING, VirtualCpu
 from techniques.deprivileged.virtual_msrs import VirtualMsrs
-from techniques.emulator import Emulator
+from techniques.emulator import Emulator, NothingToExecute
 from techniques.frames import FrameAllocator
 from techniques.guest import BootImage
 from techniques.io_models.knobs import PARAVIRTUAL_KNOBS
@@ -54,12 +54,10 @@ from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault
 from techniques.shadow.prefetch import PREFETCH
 from techniques.technique import GuestError, GuestRegisters, Technique
 
-MIB = 1 << 20
-FIRST_FRAME = 0x10000
+MIB, FIRST_FRAME = 1 << 20, 0x10000
 _REFLECTED, _EMULATED = counter_table.index("trap.reflected"), counter_table.index("trap.emulated")
 _EMULATE = counter_table.index("emulate")
-_GENERAL_PROTECTION = general_protection().vector
-_MAY_BE_EMULATED = frozenset({_GENERAL_PROTECTION, INVALID_OPCODE, NOT_PRESENT, STACK_FAULT})
+_MAY_BE_EMULATED = frozenset({GENERAL_PROTECTION, INVALID_OPCODE, NOT_PRESENT, STACK_FAULT})
 _NAMES = {vector.number: vector.mnemonic for vector in EXCEPTION_VECTORS}
 _MNEMONICS = {v: name.lower() for name, v in vars(Mnemonic).items() if name.isupper()}
 
@@ -134,6 +132,8 @@ class DeprivilegingVmm(Technique):
             self._handle(trap)
         except GuestException as fault:
             self._reflect(fault)
+        except NothingToExecute:
+            self._reflect(GuestException(INVALID_OPCODE))
         if self.machine.running:
             self._deliver_interrupt()
 
@@ -194,7 +194,7 @@ class DeprivilegingVmm(Technique):
             if handler is not None:
                 self._emulate(instruction, handler)
                 return
-            if instruction.is_privileged and trap.vector == _GENERAL_PROTECTION:
+            if instruction.is_privileged and trap.vector == GENERAL_PROTECTION:
                 raise GuestError(
                     f"privileged instruction at RIP {self._registers.rip:#x} has no emulation: {instruction}"
                 )
@@ -247,7 +247,7 @@ class DeprivilegingVmm(Technique):
     def require_kernel(self) -> None:
         """Raise #GP(0) unless the guest is at its CPL 0."""
         if self.cpu.cpl:
-            raise general_protection()
+            raise GuestException(GENERAL_PROTECTION, 0)
 
     def read_operand(self, instruction: Instruction, size: int) -> int:
         """The instruction's memory operand of `size` bytes."""

@@ -16,6 +16,8 @@ from hardware_model.mmu.ept import EptEntry, EptTables, MemoryType
 from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
+from hardware_model.vmx.qualifications import EptViolation
+from techniques.emulator import NothingToExecute
 from techniques.guest import BootImage
 from techniques.hvm.controls import CR0_NE, CR4_VMXE
 from techniques.hvm.vmm import FIRST_FRAME, MIB, TPR_SHADOW, Hvm
@@ -106,11 +108,23 @@ class HvmEpt(Hvm):
     def ept_violation(self, gpa: int) -> None:
         """Fill in a page of guest memory, or emulate the access to a device register."""
         if gpa >= self.memory.size:
+            if not self.platform.bus.claims(gpa) and self._fetches():
+                self.refuse(gpa)
+                raise NothingToExecute
             self.emulator.device_access(gpa)
             return
         page = gpa & -self._page
         self._tables.map(page, self.memory.base + page, self._page, page_size=self._page)
         self.machine.counters[_FILLED] += 1
+
+    def _fetches(self) -> bool:
+        """Whether an instruction fetch caused the EPT violation."""
+        access = EptViolation.decode(self.vmx.read(Field.EXIT_QUALIFICATION))
+        return access.fetch and access.final_translation
+
+    def map_foreign_frame(self, page: int) -> None:
+        """As any other memory: to be executed too."""
+        self._tables.map(page, page, 0x1000)
 
     def map_device(self, page: int) -> None:
         """An uncached EPT entry leads to the registers."""

@@ -20,7 +20,7 @@ from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import Interruption
 from hardware_model.vmx.transitions import Vmx
-from techniques.emulator import Emulator
+from techniques.emulator import Emulator, NothingToExecute
 from techniques.guest import BootImage
 from techniques.hvm import bitmaps, controls, exit_handlers, virtualized_apic
 from techniques.hvm.injection import Injection
@@ -208,7 +208,10 @@ class Hvm(Technique):
             raise GuestError(
                 f"exit {Reason(reason).name} at RIP {self.machine.registers.rip:#x} has no handler"
             )
-        handler(self)
+        try:
+            handler(self)
+        except NothingToExecute:
+            self.inject(INVALID_OPCODE)
         if self.machine.running:
             self.injection.finish()
             self.push_task_priority()

@@ -26,6 +26,7 @@ class Target(Enum):
     VICTIM = "the kernel of the other guest"
     VICTIM_VMM = "the VMCS, or another page, of the other guest's VMM"
     OWN_VMM = "the region of the guest's own VMM"
+    OWN_VMM_CODE = "a routine in that region"
     BEHIND = "what lies behind the guest's memory"
     BUFFER = "a page that was the guest's own"
     BACK_END = "what lies behind the array of a back end"
@@ -71,6 +72,7 @@ ATTACKS: dict[str, Attack] = {
         _T.INTERRUPT, _P.INTERRUPT_REMAPPING, _R.COMPATIBILITY_BLOCKED
     ),
     "isolation/dma@interrupt-index": Attack(_T.INTERRUPT, _P.SOURCE_VALIDATION, _R.SOURCE_MISMATCH),
+    "isolation/into-vmm": Attack(_T.OWN_VMM_CODE, _P.MEMORY),
     "isolation/ring": Attack(_T.VICTIM, _P.RINGS, _F.DESCRIPTOR_ADDRESS, _F.GRANT),
     "isolation/ring@write": Attack(_T.VICTIM, _P.RINGS, _F.DESCRIPTOR_ADDRESS, _F.GRANT),
     "isolation/ring@beyond": Attack(_T.BEHIND, _P.RINGS, _F.DESCRIPTOR_NUMBER, _F.GRANT_SECTORS),

@@ -1,7 +1,7 @@
-"""Back ends that believe their guest's ring: what the family isolation sets in place of those that check it.
+"""VMMs that believe their guests: what the family isolation sets in place of those that check.
 
-Addresses, numbers and counts of the ring are used as they are. As many real back ends do, these copy what a ring holds
-into an array of their own, which is as long as a ring that makes sense.
+Of a back end, addresses, numbers and counts of the ring are used as they are. As many real back ends do, these copy
+what a ring holds into an array of their own, which is as long as a ring that makes sense.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from hardware_model.memory import MachineMemory
+from techniques.binary_translation import BinaryTranslation
 from techniques.guest import GuestMemory
 from techniques.io_models.modelled_path import ModelledPath
 from techniques.io_models.paravirtual import GuestShared
@@ -39,6 +40,13 @@ def believe(guest: Technique, array_end: int) -> None:
             disk.grants = BelievedGrants(disk.domain.grants)
             disk.frame_sectors = _SECTOR_NUMBERS
             disk.ring_type = partial(BelievedRing, host, array_end)
+
+
+def lend(guest: Technique, page: int) -> None:
+    """Have the guest's VMM take the machine's frame `page` for its guest's, if the guest names it."""
+    guest.map_foreign_frame(page)
+    if isinstance(guest, BinaryTranslation):
+        guest.source.beyond = guest.machine.memory  # what it runs it reads itself
 
 
 class UncheckedMemory(GuestMemory):

@@ -47,7 +47,7 @@ def run(
         shared_machine.plan(technique, victim, "small", settings, None),
     ]
     # The target's machine address must not be an address of the attacker's own memory too.
-    order = -1 if attack.target is Target.OWN_VMM else 1
+    order = -1 if attack.target in (Target.OWN_VMM, Target.OWN_VMM_CODE) else 1
     host = RoundRobin(plans[::order], geometry, _TURN)
     attacker, other = host.machines[::order]
     scene = Scene(host, attack, attacker, other, protected=protected)

@@ -15,7 +15,7 @@ from techniques.assignment import DEFERRED, STRICT, Assignment, ProtectionDomain
 from techniques.io_models.virtio import VirtioBlock
 from techniques.io_models.virtio.virtqueue import DESCRIPTOR, NEXT, WRITE
 from techniques.isolation.attacks import Attack, Protection, Target
-from techniques.isolation.believing import believe
+from techniques.isolation.believing import believe, lend
 from techniques.paravirtual.backends import BlockBackend
 from techniques.refusals import Refusal, RefusalReason
 from techniques.several.round_robin import RoundRobin
@@ -28,6 +28,10 @@ UNMAP, RELEASE = 1, 2
 _WITNESSED = copy_engine.BUFFER_BYTES
 _VMCS_PAGE = 0x1000
 _LARGE = 2 << 20
+PASSWORD, _PASSWORD_BYTES = 0x5EC2E700, 4
+_ROUTINE = (
+    b"\xb8" + PASSWORD.to_bytes(_PASSWORD_BYTES, "little") + b"\xc3"
+)  # mov eax, PASSWORD; ret
 FORGED_SECTOR, _STATUS_DESCRIPTOR = 5, 2  # as workloads/isolation/ring.asm has them
 SECRET = bytes(range(0x40, 0x40 + _WITNESSED))
 
@@ -71,7 +75,7 @@ class Scene:
                 return victim.memory.base + IMAGE_BASE
             case Target.VICTIM_VMM:
                 return victim.base + (_VMCS_PAGE if victim.name.startswith("hvm") else 0)
-            case Target.OWN_VMM:
+            case Target.OWN_VMM | Target.OWN_VMM_CODE:
                 return attacker.base
             case Target.BEHIND:
                 return attacker.memory.base + attacker.memory.size
@@ -85,8 +89,10 @@ class Scene:
         """Turn on what is to be there; the engine's domain if its addresses are translated."""
         if self.attack.protection is Protection.RINGS:
             self._lay_out_rings()
+        if self.attack.target is Target.OWN_VMM_CODE:
+            self._memory.write(self.target, _ROUTINE)
         if self._lacks(Protection.MEMORY):
-            self._attacker.map_foreign_frame(self.target & -PAGE)
+            lend(self._attacker, self.target & -PAGE)
         on_its_path = self.attack.protection not in (Protection.MEMORY, Protection.RINGS)
         if self._lacks(Protection.REMAPPING) or not on_its_path:
             return None
@@ -142,6 +148,9 @@ class Scene:
         changed = sum(a != b for a, b in zip(found, self._before, strict=True))
         read = self._heard()
         disclosed = len(read) if not self._taken and read == self._before[: len(read)] else 0
+        told = self.engine.read_port(copy_engine.PORTS + copy_engine.DATA, 4)
+        if told == PASSWORD:  # which the VMM's routine gives back, if it is reached
+            disclosed += _PASSWORD_BYTES
         if self._taken:
             self._memory.write(self.target, bytes(_WITNESSED))
         return changed + disclosed

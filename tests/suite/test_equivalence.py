@@ -33,7 +33,7 @@ def test_shadow_paging_leaves_memory_registers_and_console_as_native_does(run, w
 
 
 def test_the_same_instructions_retire_under_every_technique(run, workload):
-    if workload.startswith(("isolation/foreign-frame", "isolation/ring")):
+    if workload.startswith(("isolation/foreign-frame", "isolation/into-vmm", "isolation/ring")):
         pytest.skip("natively there is no other guest's memory, so that the attack is not tried")
     native = run("native", workload)
     for technique in ("hvm-ept", "hvm-shadow"):
