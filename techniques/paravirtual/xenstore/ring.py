@@ -20,6 +20,9 @@ _REQUEST_INDICES, _REPLY_INDICES = 2048, 2056
 _HEADER = struct.Struct("<IIII")
 _PAYLOAD_LIMIT = 4096
 _DIRECTORY_ROOT = "/local/domain/"
+# What xenstored lets one domain have; and how many bytes may wait for it or from it.
+NODES, VALUE_BYTES, WATCHES, TRANSACTIONS = 1000, 2048, 128, 10
+_WAITING_BYTES, _UNSERVED_BYTES = 64 << 10, 8 << 10
 
 
 class Message(IntEnum):
@@ -64,11 +67,11 @@ class StoreRing:
             Message.GET_PERMS: self._permissions,
             Message.WATCH: self._watch,
             Message.UNWATCH: lambda _, a: _done(lambda: store.unwatch(_key(a))),
-            Message.TRANSACTION_START: lambda *_: b"%d\0" % store.begin(),
+            Message.TRANSACTION_START: self._begin,
             Message.TRANSACTION_END: lambda n, a: _done(lambda: store.end(n, a[0] == b"T")),
             Message.GET_DOMAIN_PATH: lambda _, a: _DIRECTORY_ROOT.encode() + a[0] + b"\0",
             Message.WRITE: self._write,
-            Message.MKDIR: lambda _, a: _done(lambda: store.make(self._own(a[0]))),
+            Message.MKDIR: lambda _, a: _done(lambda: store.make(self._new(a[0]))),
             Message.RM: lambda _, a: _done(lambda: store.remove(self._own(a[0]))),
             Message.SET_PERMS: lambda _, a: _done(lambda: store.read(self._own(a[0]))),
             Message.RESET_WATCHES: lambda *_: _done(store.unwatch_all),
@@ -76,9 +79,10 @@ class StoreRing:
 
     # --- rings --------------------------------------------------------------------------------------
     def serve(self) -> None:
-        """Answer all requests that are complete."""
-        self._receive()
-        while (request := self._take()) is not None:
+        """Answer the requests that are complete, until too much waits for the guest to take it."""
+        if len(self._requests) < _UNSERVED_BYTES:
+            self._receive()
+        while len(self._waiting) < _WAITING_BYTES and (request := self._take()) is not None:
             kind, number, transaction, payload = request
             answer, body, after = self._answer(kind, transaction, payload)
             self._waiting += _HEADER.pack(answer, number, transaction, len(body)) + body
@@ -115,7 +119,7 @@ class StoreRing:
     def _flush(self) -> None:
         """Put what fits of the waiting replies into the ring, and tell the guest."""
         consumer, producer = self._indices(_REPLY_INDICES)
-        room = _RING_BYTES - (producer - consumer & 0xFFFFFFFF)
+        room = max(0, _RING_BYTES - (producer - consumer & 0xFFFFFFFF))
         part, self._waiting = self._waiting[:room], self._waiting[room:]
         for offset, value in enumerate(part):
             at = self._base + _REPLIES + (producer + offset) % _RING_BYTES
@@ -136,6 +140,8 @@ class StoreRing:
             if handler is None:
                 raise StoreError("ENOSYS")
             body = handler(transaction, arguments)
+            if len(body) > _PAYLOAD_LIMIT:
+                raise StoreError("E2BIG")
         except StoreError as error:
             return Message.ERROR, str(error).encode() + b"\0", None
         except IndexError:
@@ -155,9 +161,25 @@ class StoreRing:
             raise StoreError("EACCES")
         return path
 
+    def _new(self, given: bytes) -> str:
+        """The same, if the guest may have the nodes that it adds; StoreError ENOSPC otherwise."""
+        path = self._own(given)
+        added = self._store.would_make(path)
+        if added and self._store.nodes_below(self._home) + added > NODES:
+            raise StoreError("ENOSPC")
+        return path
+
     def _write(self, _: int, arguments: list[bytes]) -> bytes:
-        self._store.write(self._own(arguments[0]), b"\0".join(arguments[1:]))
+        value = b"\0".join(arguments[1:])
+        if len(value) > VALUE_BYTES:
+            raise StoreError("ENOSPC")
+        self._store.write(self._new(arguments[0]), value)
         return b"OK\0"
+
+    def _begin(self, *_: object) -> bytes:
+        if self._store.open_transactions >= TRANSACTIONS:
+            raise StoreError("ENOSPC")
+        return b"%d\0" % self._store.begin()
 
     def _permissions(self, _: int, arguments: list[bytes]) -> bytes:
         self._store.read(self._path(arguments[0]))
@@ -165,6 +187,8 @@ class StoreRing:
 
     def _watch(self, _: int, arguments: list[bytes]) -> bytes:
         given, token = _key(arguments)
+        if self._store.guests_watches >= WATCHES:
+            raise StoreError("E2BIG")
         path = given if given.startswith("@") else self._path(arguments[0])
 
         def event(changed: str) -> None:

@@ -61,6 +61,17 @@ class Store:
         self._values[path] = value.encode() if isinstance(value, str) else value
         self._touch(path)
 
+    def would_make(self, path: str) -> int:
+        """How many nodes making this one would add: itself and its ancestors."""
+        added = 0
+        while path not in self._values:
+            added, path = added + 1, path.rpartition("/")[0]
+        return added
+
+    def nodes_below(self, path: str) -> int:
+        """How many nodes there are below one."""
+        return sum(p.startswith(path + "/") for p in self._values)
+
     def make(self, path: str) -> None:
         """Make sure that a node exists."""
         if path not in self._values:
@@ -111,7 +122,17 @@ class Store:
             if path == watch.path or path.startswith(watch.path + "/"):
                 watch.event(path)
 
+    @property
+    def guests_watches(self) -> int:
+        """How many watches guests have."""
+        return sum(watch.key is not None for watch in self._watches)
+
     # --- transactions -------------------------------------------------------------------------------
+    @property
+    def open_transactions(self) -> int:
+        """How many have begun and not ended."""
+        return len(self._saved)
+
     def begin(self) -> int:
         """Start a transaction; its number."""
         self._transactions += 1

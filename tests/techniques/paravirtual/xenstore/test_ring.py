@@ -5,7 +5,13 @@ from __future__ import annotations
 import struct
 
 from techniques.paravirtual.xenstore import Store, StoreRing
-from techniques.paravirtual.xenstore.ring import Message
+from techniques.paravirtual.xenstore.ring import (
+    NODES,
+    TRANSACTIONS,
+    VALUE_BYTES,
+    WATCHES,
+    Message,
+)
 
 HEADER = struct.Struct("<IIII")
 
@@ -31,11 +37,12 @@ class Page:
         self.bytes[at : at + len(data)] = data
 
     def put(self, data: bytes) -> None:
-        for byte in data:
-            self.bytes[self.sent % 1024] = byte
-            self.sent += 1
-        self.write(2052, struct.pack("<I", self.sent))
-        self.ring.serve()
+        for start in range(0, len(data), 1024):  # as much as the ring holds
+            for byte in data[start : start + 1024]:
+                self.bytes[self.sent % 1024] = byte
+                self.sent += 1
+            self.write(2052, struct.pack("<I", self.sent))
+            self.ring.serve()
 
     def take(self) -> bytes:
         (producer,) = struct.unpack("<I", self.read(2060, 4))
@@ -110,3 +117,61 @@ def test_a_watch_reports_its_path_at_once_and_changes_later() -> None:
     assert reply.endswith(HEADER.pack(Message.WATCH_EVENT, 0, 0, 10) + b"device\0t1\0")
     page.store.write("/local/domain/1/device/vbd", "1")
     assert page.take() == HEADER.pack(Message.WATCH_EVENT, 0, 0, 14) + b"device/vbd\0t1\0"
+
+
+def test_a_domain_has_so_many_nodes_and_no_more() -> None:
+    """Ancestors that are made on the way count too; those that are there can be written on."""
+    page = Page()
+    assert page.ask(Message.WRITE, b"a/b/c\0value")[0] == Message.WRITE
+    for number in range(NODES - 3):
+        assert page.ask(Message.MKDIR, b"a/%d\0" % number)[0] == Message.MKDIR
+    full = (Message.ERROR, b"ENOSPC\0")
+    assert page.ask(Message.MKDIR, b"a/one-more\0") == full
+    assert page.ask(Message.WRITE, b"a/one-more\0value") == full
+    assert page.ask(Message.WRITE, b"a/0\0value")[0] == Message.WRITE
+    assert page.ask(Message.RM, b"a/1\0")[0] == Message.RM
+    assert page.ask(Message.WRITE, b"a/two/more\0value") == full
+    assert page.ask(Message.MKDIR, b"a/one-more\0")[0] == Message.MKDIR
+
+
+def test_values_watches_and_transactions_have_their_limits() -> None:
+    page = Page()
+    assert page.ask(Message.WRITE, b"a\0" + bytes(VALUE_BYTES))[0] == Message.WRITE
+    assert page.ask(Message.WRITE, b"a\0" + bytes(VALUE_BYTES + 1)) == (Message.ERROR, b"ENOSPC\0")
+    for number in range(WATCHES):
+        assert page.ask(Message.WATCH, b"b\0%d\0" % number)[0] == Message.WATCH
+    assert page.ask(Message.WATCH, b"b\0more\0") == (Message.ERROR, b"E2BIG\0")
+    for _ in range(TRANSACTIONS):
+        assert page.ask(Message.TRANSACTION_START, b"\0")[0] == Message.TRANSACTION_START
+    assert page.ask(Message.TRANSACTION_START, b"\0") == (Message.ERROR, b"ENOSPC\0")
+
+
+def test_a_list_that_no_message_holds_is_an_error() -> None:
+    page = Page()
+    for number in range(200):
+        page.store.write(f"/local/domain/1/{'long' * 8}{number}", "")
+    assert page.ask(Message.DIRECTORY, b"\0") == (Message.ERROR, b"E2BIG\0")
+
+
+def test_requests_of_a_guest_that_takes_no_replies_are_left_to_wait() -> None:
+    """What is kept for it is bounded; when it takes its replies, all requests are answered."""
+    page = Page()
+    page.store.write("/local/domain/1/long", bytes(2000))
+    request = HEADER.pack(Message.READ, 1, 0, 5) + b"long\0"
+    sent = 0
+    while page.read(2048, 4) == page.read(2052, 4):
+        page.put(request)
+        sent += 1
+        assert sent < 1000
+    assert len(page.ring._waiting) < 80_000
+    received = b""
+    while part := (page.ring.serve(), page.take())[1]:
+        received += part
+    assert len(received) == sent * (16 + 2000)
+
+
+def test_indices_that_make_no_sense_write_nothing() -> None:
+    page = Page()
+    page.write(2056, struct.pack("<II", 5000, 1000))
+    page.put(HEADER.pack(Message.READ, 1, 0, 5) + b"none\0")
+    assert page.read(1024, 1024) == bytes(1024)
