@@ -17,6 +17,7 @@ from hardware_model.counters import COUNTERS
 from hardware_model.quantity import Quantity
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
+from results.advice.activities import ACTIVITIES
 from techniques.paravirtual.hypercall_table import HYPERCALLS
 from trapbench.cli import trapbench
 
@@ -138,6 +139,14 @@ def suite() -> str:
     return "\n\n".join(parts)
 
 
+def activities() -> str:
+    """What a profile for `trapbench advise` may speak of."""
+    rows = [(f"`{a.name}`", a.doc, a.kvm, f"`{a.workload}`") for a in ACTIVITIES]
+    intro = "Names of rates in a profile; the workload that shows what one costs; KVM's exit, where it exits under EPT."
+    titles = ("rate", "of", "KVM's exit", "workload")
+    return "\n\n".join(("# Activities of a profile", intro, table(titles, rows)))
+
+
 def command_line() -> str:
     """What `--help` says."""
     context = click.Context(trapbench, info_name="trapbench")
@@ -156,6 +165,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "command-line": command_line,
         "techniques-and-knobs": knobs,
         "workloads": suite,
+        "activities": activities,
         "counters": counters,
         "costs": costs,
         "exit-reasons": exit_reasons,

@@ -30,6 +30,7 @@ LESSONS: Mapping[str, Lesson] = {
         "What there is: techniques, workloads, presets, counters.",
         (
             ("every counter and what it means", "trapbench list counters"),
+            ("what a profile for `advise` may say", "trapbench list activities"),
             ("for a program", "trapbench list workloads --json"),
         ),
     ),

@@ -19,6 +19,7 @@ from hardware_model.counters import COUNTERS
 from hardware_model.system_instructions import SYSTEM_INSTRUCTIONS, critical, document
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
+from results.advice.activities import ACTIVITIES
 from techniques.paravirtual.hypercall_table import HYPERCALLS
 from trapbench.lessons import LESSONS
 
@@ -128,6 +129,11 @@ def test_every_number_of_a_preset_is_there_with_its_source(name: str) -> None:
 def test_every_workload_is_there_with_what_it_stresses() -> None:
     expected = [declared(w.name, w.title, w.stresses, w.outcome) for w in workloads.all()]
     assert sorted(rows(reference.suite())) == sorted(expected)
+
+
+def test_every_activity_is_there_with_its_exit_and_workload() -> None:
+    expected = [declared(a.name, a.doc, a.kvm, a.workload) for a in ACTIVITIES]
+    assert rows(reference.activities()) == expected
 
 
 def test_the_help_of_every_command_is_there_with_its_examples() -> None:

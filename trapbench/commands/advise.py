@@ -46,17 +46,19 @@ def command(
     """Say which technique costs a workload least, on which generation, how surely, and what would change it.
 
     The profile is TOML: under [rates] events per second of one processor, such as `system-calls = 50_000`, or
-    under [exits] a guest's exits per second by KVM's reasons. With --seconds it is instead what `perf kvm stat` or
-    KVM's statistics counted in that time. What one event costs is observed: in the cells of FOLDER (the newest)
-    that do little else.
+    under [exits] a guest's exits per second by KVM's reasons; [memory] may have its footprint. With --seconds
+    it is instead what `perf kvm stat` or KVM's statistics counted in that time. What one event costs is
+    observed: in the cells of FOLDER (the newest) that do little else.
     """
     from hardware_model import presets
     from results import folder as folders
-    from results.advice import overhead, sentences, unsaid
+    from results.advice import footprint, overhead, sentences, unsaid
+    from results.advice import profile as profiles
     from results.claims.evidence import GENERATIONS
     from results.run import Run
 
     rates, missing = _rates(profile, seconds)
+    size = profiles.footprint(profile) if seconds is None else None
     run = Run.load(folder or folders.newest())
     found: Found = {}
     for name in preset or GENERATIONS:
@@ -70,6 +72,9 @@ def command(
         _print_json(found)
         return
     _print(found)
+    for name in found if size else ():
+        if line := footprint.sentence(size or 0, rates, presets.load(name)):
+            click.echo(f"{name}: {line}")
     if line := sentences.left_out(missing):
         click.echo(line)
 

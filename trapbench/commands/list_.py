@@ -92,6 +92,15 @@ def _claims() -> Rows:
     return [{"claim": str(claim.number), "statement": claim.statement} for claim in CLAIMS]
 
 
+def _activities() -> Rows:
+    from results.advice.activities import ACTIVITIES
+
+    return [
+        {"activity": a.name, "meaning": a.doc, "KVM's exit": a.kvm, "workload": a.workload}
+        for a in ACTIVITIES
+    ]
+
+
 _KINDS: dict[str, Callable[[], Rows]] = {
     "techniques": _techniques,
     "workloads": _workloads,
@@ -99,6 +108,7 @@ _KINDS: dict[str, Callable[[], Rows]] = {
     "presets": _presets,
     "counters": _counters,
     "claims": _claims,
+    "activities": _activities,
 }
 
 
@@ -106,7 +116,10 @@ _KINDS: dict[str, Callable[[], Rows]] = {
 @click.argument("kind", type=click.Choice(list(_KINDS)), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(kind: str | None, as_json: bool) -> None:
-    """List techniques, workloads, what porting took, presets, counters or claims (all by default)."""
+    """List techniques, workloads, what porting took, presets, counters, claims, or a profile's activities.
+
+    Without a word, all of them.
+    """
     listed = {name: _KINDS[name]() for name in ([kind] if kind else _KINDS)}
     if as_json:
         detailed = {k: _with_porting(r) if k == "workloads" else r for k, r in listed.items()}

@@ -96,6 +96,7 @@ def test_every_activity_names_a_workload_of_the_suite_and_real_counters():
         ("[speeds]\nx = 1", "a profile has"),
         ("[rates", "is no TOML"),
         ("[rates]\nsystem-calls = 0", "nothing to advise on"),
+        ("[memory]\nfootprint = '1Mi'", "nothing to advise on"),
     ],
 )
 def test_a_profile_that_cannot_be_used_is_refused_in_one_sentence(tmp_path, text, sentence):
