@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from results import cycles
-from results.cell import NATIVE
+from results.cell import NATIVE, canonical_knobs
 from results.cycles import ROI
 from results.plots import style
 from results.plots.plot import Plot
@@ -18,7 +18,13 @@ from results.tables import ENTRIES_INTO_VMM
 _WORKLOADS = ("io/network-", "io/disk-")
 _SECTOR = 512
 _CELL = ["workload", "size", "io", "geometry", "technique", "knobs"]
-_MODELS = ("emulated", "paravirtual", "passthrough")
+_POSTED = "passthrough, posted"
+_MODELS = ("emulated", "paravirtual", "passthrough", _POSTED)
+_BY_KNOBS = {
+    canonical_knobs({}): "",
+    canonical_knobs({"passthrough.interrupts": "posted"}): _POSTED,
+}
+"""The model that cells with these knobs are a kind of by themselves; "": their own."""
 #: Where none is drawn on a logarithmic axis.
 _LEAST = 0.02
 
@@ -31,7 +37,9 @@ def data(run: Run, preset: str) -> pd.DataFrame:
     costed = run.costed_on(preset)
     counters = costed.valid_counters()
     counters = counters[
-        counters["workload"].str.startswith(_WORKLOADS) & (counters["knobs"] == "{}")
+        counters["workload"].str.startswith(_WORKLOADS)
+        & counters["knobs"].isin(_BY_KNOBS)
+        & ((counters["knobs"] == "{}") | (counters["io"] == "passthrough"))
     ]
     if counters.empty:
         return pd.DataFrame(columns=list(PLOT.columns))
@@ -44,6 +52,7 @@ def data(run: Run, preset: str) -> pd.DataFrame:
     operations, size = zip(*amount, strict=True)
     table = totals.assign(
         row=totals["workload"].str.removeprefix("io/"),
+        io=totals["knobs"].map(_BY_KNOBS).where(totals["knobs"] != "{}", totals["io"]),
         variant=totals["technique"],
         entries=totals["entered"].fillna(0) / pd.Series(operations, totals.index),
         cycles=totals["cycles"]
@@ -109,8 +118,8 @@ PLOT = Plot(
     title="I/O models",
     caption=(
         "How often the VMM is entered for a packet or a disk request, and what a byte costs, by I/O "
-        "model: an emulated device, a para-virtual one, and a device assigned through VT-d. Native "
-        "has the device to itself."
+        "model: an emulated device, a para-virtual one, and a device assigned through VT-d, its "
+        "interrupts posted or not. Native has the device to itself."
     ),
     needs="workloads of the family io",
     columns=("row", "io", "variant", "entries", "cycles"),

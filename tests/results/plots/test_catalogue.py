@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from results.cell import IDENTITY
+from results.cell import IDENTITY, canonical_knobs
 from results.plots import catalogue, saving, style
 from results.plots.plot import Plot, pictures
 from results.run import Run
@@ -153,6 +153,9 @@ def test_the_isolation_table_says_what_became_of_each_attack(run: Run) -> None:
     assert outside(picture.figure) == []
 
 
+POSTED = {"passthrough.interrupts": "posted"}
+
+
 def test_io_models_are_compared_by_packet_and_byte(run: Run) -> None:
     run.manifest.parameters["io/network-receive small"] = {"frames": 100, "bytes": 50}
     cell = dict(run.runs.iloc[0]) | {"workload": "io/network-receive"}
@@ -160,6 +163,9 @@ def test_io_models_are_compared_by_packet_and_byte(run: Run) -> None:
         cell,
         cell | {"technique": "hvm-ept"},
         cell | {"technique": "hvm-ept", "io": "paravirtual"},
+        cell | {"technique": "hvm-ept", "io": "passthrough", "knobs": canonical_knobs(POSTED)},
+        cell | {"technique": "hvm-ept", "io": "emulated", "knobs": canonical_knobs(POSTED)},
+        cell | {"technique": "hvm-ept", "knobs": canonical_knobs({"vpid": False})},
     ]
     run.runs = pd.DataFrame(cells)
     identities = [{name: c[name] for name in IDENTITY} for c in cells]
@@ -169,6 +175,10 @@ def test_io_models_are_compared_by_packet_and_byte(run: Run) -> None:
     table = BY_NAME["io-models"].data(run, "nehalem").set_index(["io", "variant"])
     assert table.loc[("paravirtual", "hvm-ept"), "entries"] == 0.25
     assert table.loc[("emulated", "hvm-ept"), "entries"] == 0
+    assert set(table.index.get_level_values("io")) == {
+        *("emulated", "paravirtual", "passthrough, posted")
+    }
+    assert len(table.loc["emulated"]) == 2  # knobs that make no model of their own are left out
     assert (
         table.loc[("paravirtual", "native"), "cycles"]
         == table.loc[("emulated", "native"), "cycles"]
