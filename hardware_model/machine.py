@@ -246,11 +246,11 @@ class Machine:
         self.words[W.DEADLINE] = NO_DEADLINE
 
     def _interrupt_changed(self) -> None:
-        apic = self.platform.apic
-        if apic.task_priority >> 4 != int(self.words[W.CR8]):
-            self.words[W.CR8] = apic.task_priority >> 4
-        self.words[W.PENDING_CLASS] = apic.pending_class
-        self.words[W.IRQ_LINE] = int(apic.deliverable)
+        apic, words = self.platform.apic, self.words
+        waiting, priority = apic.pending_class, apic.task_priority >> 4
+        words[W.CR8] = priority
+        words[W.PENDING_CLASS] = waiting
+        words[W.IRQ_LINE] = waiting > priority
         self.set_deadline()
 
     def _device_access(self) -> int:
@@ -290,9 +290,10 @@ class Machine:
     def idle(self) -> bool:
         """Skip to the next platform event that interrupts; False when nothing is due (or the budget ends the run)."""
         while not self.engine.interrupted:
-            if self._next_event() == NO_DEADLINE:
+            event = self._next_event()
+            if event == NO_DEADLINE:
                 return False
-            deadline = min(self._next_event(), self._budget)
+            deadline = min(event, self._budget)
             self.words[W.IDLE] += max(deadline - self.now, 0)
             self.words[W.CLOCK] = max(deadline, self.now)
             self._events_due()

@@ -9,7 +9,7 @@ from hardware_model.devices import cmos, debug_exit, i8254, local_apic, power, u
 from hardware_model.devices.bus import Bus
 from hardware_model.devices.cmos import Cmos
 from hardware_model.devices.debug_exit import DebugExit
-from hardware_model.devices.device import Device
+from hardware_model.devices.device import Device, Untimed
 from hardware_model.devices.i8254 import I8254
 from hardware_model.devices.i8259 import MASTER, SLAVE, InterruptControllers
 from hardware_model.devices.local_apic import LocalApic
@@ -44,10 +44,11 @@ class Platform:
     now: Callable[[], int]
     changed: Callable[[], None]
     further: list[Device] = field(default_factory=list)
+    _kept: tuple[int, tuple[Device, ...]] | None = field(default=None, init=False)
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Every device that can have events."""
+        """Every device."""
         return (
             self.apic,
             self.uart,
@@ -66,14 +67,25 @@ class Platform:
 
     def next_event(self) -> int | None:
         """Virtual time of the first event due at any device, None when nothing is due."""
-        events = (device.next_event() for device in self.devices)
-        return min((event for event in events if event is not None), default=None)
+        first = None
+        for device in self._timed():
+            event = device.next_event()
+            if event is not None and (first is None or event < first):
+                first = event
+        return first
 
     def advance(self) -> None:
         """Let happen at every device what is due now."""
         now = self.now()
-        for device in self.devices:
+        for device in self._timed():
             device.advance(now)
+
+    def _timed(self) -> tuple[Device, ...]:
+        """The devices that can have events, in their order: asked for at every interrupt, so kept."""
+        known = len(self.further)
+        if self._kept is None or self._kept[0] != known:
+            self._kept = known, tuple(d for d in self.devices if not isinstance(d, Untimed))
+        return self._kept[1]
 
 
 @dataclass(frozen=True, slots=True)

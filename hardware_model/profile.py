@@ -52,6 +52,26 @@ class Profile:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.forget()
+
+    def forget(self) -> None:
+        """The engine's record of blocks was replaced: look at all of them anew."""
+        self._lengths = np.empty(0, np.int64)  # instructions of each block
+        self._classes = np.empty(
+            0, np.int64
+        )  # of each instruction of each block, one block behind the other
+        self._jumps = np.empty(0, np.int64)  # indirect ones in each block
+
+    def _learn_blocks(self) -> None:
+        """Take in the blocks that are new since the last look; a block stays what it is."""
+        first, end = len(self._lengths), int(self._engine.words[W.SLOT_COUNT])
+        if first == end:
+            return
+        new = [self._block_classes(position) for position in range(first, end)]
+        jumps = [int((classes == _INDIRECT_JUMP).sum()) for classes in new]
+        self._lengths = np.append(self._lengths, [len(classes) for classes in new])
+        self._classes = np.concatenate((self._classes, *new))
+        self._jumps = np.append(self._jumps, jumps)
 
     def counters(self, share: Share | None = None) -> counter_table.CounterArray:
         """The machine's counters with the block profile's part added (a copy); with `share`, one guest's."""
@@ -62,12 +82,10 @@ class Profile:
         values[_INSTRUCTIONS] = clock - idle
         values[_IDLE] = idle
         values[_EMULATED] = words[W.COMPLETED]
-        used = int(engine.words[W.SLOT_COUNT])
-        slots = engine.slots[:used]
+        self._learn_blocks()
+        slots = engine.slots[: len(self._lengths)]
         own = (slots[:, _MACHINE] >= share.base) & (slots[:, _MACHINE] < share.end)
-        values[_BLOCKS] = slots[own, _RUNS].sum()
-        for position in map(int, np.nonzero(own & (slots[:, _RUNS] != 0))[0]):
-            self._add(values, words, position, slice(None), int(slots[position, _RUNS]))
+        self._add_blocks(values, words, np.where(own, slots[:, _RUNS], np.uint64(0)).view(np.int64))
         for key, times in engine.corrections[engine.corrections[:, 0] != 0]:
             position, rest = divmod(int(key) - 1, 1 << 11)
             if not own[position]:
@@ -83,6 +101,25 @@ class Profile:
             values[_UNCHAINED] = values[_LINKING]
             values[_CHAINED] -= values[_LINKING]
         return values
+
+    def _add_blocks(
+        self,
+        values: counter_table.CounterArray,
+        words: npt.NDArray[np.uint64],
+        runs: npt.NDArray[np.int64],
+    ) -> None:
+        """Count every block as often as it ran, from its first instruction to its last."""
+        slots, signed = self._engine.slots[: len(runs)], values.view(np.int64)
+        executed = runs * self._lengths
+        values[_BLOCKS] = runs.sum()
+        np.add.at(signed, _FIRST_CLASS + self._classes, np.repeat(runs, self._lengths))
+        signed[_USER] += executed[slots[:, _FLAGS] & _CPL == _CPL].sum()
+        offsets = slots[:, _MACHINE] - words[W.TIME_MAP_BASE]  # wraps below the region
+        in_cache = offsets < words[W.TIME_MAP_BYTES]
+        signed[_IN_CACHE] += executed[in_cache].sum()
+        signed[_LOOKUPS] += (runs * self._jumps)[in_cache].sum()
+        exits = slots[:, _CODE] >> np.uint64(_EXIT_SHIFT)
+        signed[_CHAINED] += runs[in_cache & (exits != 0)].sum()
 
     def _add(
         self,

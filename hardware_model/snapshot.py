@@ -91,6 +91,7 @@ def restore(machine: Machine, snapshot: Snapshot) -> None:
     engine.code_bytes[: len(snapshot.code)] = snapshot.code
     words[W.SLOT_COUNT], words[W.CODE_BYTES_USED] = len(snapshot.slots), len(snapshot.code)
     engine.corrections[:] = snapshot.corrections
+    machine.profile.forget()
     for device, state in zip(machine.platform.devices, snapshot.devices, strict=True):
         device.restore(state)
     machine.processor.msrs.values = dict(snapshot.msrs)

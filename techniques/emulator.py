@@ -130,7 +130,7 @@ class Emulator:
 
     def store(self, *, known: bool = False) -> None:
         """Perform the store at RIP on guest memory."""
-        instruction = Decoder(64, self._begin(known=known), ip=self._registers.rip).decode()
+        instruction = _decoded(self._begin(known=known), self._registers.rip)
         operation = OPERATIONS.get(instruction.mnemonic)
         if instruction.mnemonic in _STRING_STORES:
             self._string_store(instruction)

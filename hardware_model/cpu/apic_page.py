@@ -18,7 +18,7 @@ class ApicPage:
 
     def register(self, offset: int) -> int:
         """A 32-bit register."""
-        return int.from_bytes(self.memory.read(self.address + offset, 4), "little")
+        return self.memory.read64(self.address + offset) & 0xFFFFFFFF
 
     def set_register(self, offset: int, value: int, size: int = 4) -> None:
         """Store the low `size` bytes of a register."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from hardware_model.devices.device import State
+from hardware_model.devices.device import State, Untimed
 
 INDEX, DATA = 0x70, 0x71
 POWER_ON = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ _TIME: dict[int, Callable[[datetime], int]] = {
 }
 
 
-class Cmos:
+class Cmos(Untimed):
     """128 bytes: time registers, status registers, memory. `now` gives virtual time, `frequency` units a second."""
 
     def __init__(self, now: Callable[[], int], frequency: int) -> None:
@@ -50,13 +50,6 @@ class Cmos:
             self._index = value & 0x7F
         elif self._index not in _TIME:
             self._bytes[self._index] = value & 0xFF
-
-    def next_event(self) -> int | None:
-        """None: no interrupts."""
-        return None
-
-    def advance(self, now: int) -> None:
-        """Nothing is ever due."""
 
     def save(self) -> State:
         """Index and memory."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hardware_model.devices.device import State
+from hardware_model.devices.device import State, Untimed
 
 PORT = 0xF4
 
 
-class DebugExit:
+class DebugExit(Untimed):
     """The port; `status` is None until the guest wrote it, `on_exit` is called when it does."""
 
     def __init__(self, on_exit: Callable[[], None]) -> None:
@@ -24,13 +24,6 @@ class DebugExit:
         """End the run."""
         self.status = value
         self._on_exit()
-
-    def next_event(self) -> int | None:
-        """None: the port does nothing by itself."""
-        return None
-
-    def advance(self, now: int) -> None:
-        """Nothing is ever due."""
 
     def save(self) -> State:
         """The status written, if any."""

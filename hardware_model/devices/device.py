@@ -23,6 +23,17 @@ class Device(Protocol):
         """Take over a state that `save` gave."""
 
 
+class Untimed:
+    """A part of a device at which nothing is ever due; nobody needs to ask it when."""
+
+    def next_event(self) -> int | None:
+        """None."""
+        return None
+
+    def advance(self, now: int) -> None:
+        """Nothing happens."""
+
+
 class PortDevice(Protocol):
     """A device behind I/O ports."""
 

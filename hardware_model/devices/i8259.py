@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hardware_model.devices.device import State
+from hardware_model.devices.device import State, Untimed
 
 MASTER, SLAVE = 0x20, 0xA0
 CASCADE = 2
@@ -138,7 +138,7 @@ class I8259:
         vars(self).update({**state, "_expected": list(state["_expected"])})
 
 
-class InterruptControllers:
+class InterruptControllers(Untimed):
     """Master and slave; `output` is INTR, whether the processor should take an interrupt.
 
     `on_change` is called when it may have changed.
@@ -179,13 +179,6 @@ class InterruptControllers:
         """Write a command or data word."""
         (self.slave if port & SLAVE == SLAVE else self.master).write(port & 1, value & 0xFF)
         self._settle()
-
-    def next_event(self) -> int | None:
-        """None: the controllers do nothing by themselves."""
-        return None
-
-    def advance(self, now: int) -> None:
-        """Nothing is ever due."""
 
     def save(self) -> State:
         """Both controllers' registers."""

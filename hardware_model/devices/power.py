@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hardware_model.devices.device import State
+from hardware_model.devices.device import State, Untimed
 
 KEYBOARD_COMMAND, RESET_CONTROL, PM1A_CONTROL = 0x64, 0xCF9, 0x604
 PULSE_RESET, RESET_CPU, SLEEP_ENABLE = 0xFE, 1 << 2, 1 << 13
 
 
-class PowerControl:
+class PowerControl(Untimed):
     """`on_reset` and `on_power_off` are called when the guest asks for it."""
 
     def __init__(self, on_reset: Callable[[], None], on_power_off: Callable[[], None]) -> None:
@@ -33,13 +33,6 @@ class PowerControl:
             self._on_reset()
         elif port == PM1A_CONTROL and value & SLEEP_ENABLE:
             self._on_power_off()
-
-    def next_event(self) -> int | None:
-        """None: the ports do nothing by themselves."""
-        return None
-
-    def advance(self, now: int) -> None:
-        """Nothing is ever due."""
 
     def save(self) -> State:
         """No state."""

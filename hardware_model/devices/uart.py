@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hardware_model.devices.device import State
+from hardware_model.devices.device import State, Untimed
 
 COM1 = 0x3F8
 IRQ = 4
@@ -23,7 +23,7 @@ MSR_LINES_UP = 0xB0
 _STEADY = frozenset({IER, LCR, MCR, LSR, MSR, SCR})
 
 
-class Uart:
+class Uart(Untimed):
     """COM1. `on_interrupt` is told the level of its interrupt line."""
 
     def __init__(self, on_interrupt: Callable[[bool], None] = lambda level: None) -> None:
@@ -118,13 +118,6 @@ class Uart:
             self._received.clear()
         self._registers[register] = value
         self._settle()
-
-    def next_event(self) -> int | None:
-        """None: the line takes no time."""
-        return None
-
-    def advance(self, now: int) -> None:
-        """Nothing is ever due."""
 
     def save(self) -> State:
         """Registers, collected output, and what waits to be read."""

@@ -7,6 +7,7 @@ and hands events to one Python callable. It knows neither devices nor VMMs.
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,8 @@ SLOTS = 1 << 19
 CODE_BYTES = 1 << 26
 NO_DEADLINE = 1 << 63
 _EVENT_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)
+_WORD, _SIZE, _PAGES = struct.Struct("<Q"), struct.Struct("<H"), struct.Struct("<2Q")
+_TB_BYTES = max(L.TB_PC + 8, L.TB_SIZE + 2, L.TB_PAGE_ADDRESS + 16)
 _INSTRUCTION_HOOKS = {"in": 218, "out": 500, "syscall": 699}
 
 
@@ -238,22 +241,22 @@ class Engine:
 
     def instruction_bytes(self) -> bytes:
         """Code bytes of the instruction of the last event, up to 15 (fewer at the end of its block)."""
-        block, pc = int(self.words[W.LAST_TB]), int(self.words[W.INSTRUCTION_PC])
-        start, size = (
-            _read64(block + L.TB_PC),
-            int(ctypes.c_uint16.from_address(block + L.TB_SIZE).value),
-        )
-        end = min(pc + 15, start + size)
-        return b"".join(self._code_run(block, pc, end))
+        block = ctypes.string_at(self.words.item(W.LAST_TB), _TB_BYTES)
+        (start,) = _WORD.unpack_from(block, L.TB_PC)
+        (size,) = _SIZE.unpack_from(block, L.TB_SIZE)
+        pages = _PAGES.unpack_from(block, L.TB_PAGE_ADDRESS)
+        pc = self.words.item(W.INSTRUCTION_PC)
+        end, boundary = min(pc + 15, start + size), (start | 0xFFF) + 1
+        if end <= boundary:
+            return self._code(pages[0], pc, end)
+        if pc >= boundary:
+            return self._code(pages[1], pc, end)
+        return self._code(pages[0], pc, boundary) + self._code(pages[1], boundary, end)
 
-    def _code_run(self, block: int, pc: int, end: int) -> list[bytes]:
-        boundary = min((_read64(block + L.TB_PC) | 0xFFF) + 1, end)
-        runs = []
-        for first, last, page in ((pc, boundary, 0), (max(pc, boundary), end, 8)):
-            if first < last:
-                at = (_read64(block + L.TB_PAGE_ADDRESS + page) & ~0xFFF) | (first & 0xFFF)
-                runs.append(self.ram[at : at + last - first].tobytes())
-        return runs
+    def _code(self, page: int, first: int, last: int) -> bytes:
+        """Bytes of linear addresses [first, last) in a machine page."""
+        at = page & ~0xFFF | first & 0xFFF
+        return self.ram[at : at + last - first].tobytes()
 
     def forget_translations(self) -> None:
         """Drop all translated code and the engine's TLB: memory and registers were replaced."""
@@ -289,7 +292,3 @@ _UPDATE_CR = {
     3: _library("cpu_x86_update_cr3_x86_64", ctypes.c_void_p, ctypes.c_uint64),
     4: _library("cpu_x86_update_cr4_x86_64", ctypes.c_void_p, ctypes.c_uint32),
 }
-
-
-def _read64(address: int) -> int:
-    return int(ctypes.c_uint64.from_address(address).value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from hardware_model import counters as counter_table
-from hardware_model.devices.device import State
+from hardware_model.devices.device import State, Untimed
 from hardware_model.devices.dma import DmaBlocked
 from hardware_model.memory import MachineMemory
 from hardware_model.vtd.dma_remapping import DmaRemapping
@@ -40,7 +40,7 @@ _REASONS = {
 }
 
 
-class RemappingUnit:
+class RemappingUnit(Untimed):
     """A `DmaPath` for all devices, and a register device; `deliver(destination, vector)` reaches the local APICs."""
 
     def __init__(
@@ -162,13 +162,6 @@ class RemappingUnit:
     def write_register(self, offset: int, size: int, value: int) -> None:
         """Store to a register: 4 or 8 bytes."""
         self._registers.write(offset, size, value)
-
-    def next_event(self) -> int | None:
-        """None: the unit answers at once."""
-        return None
-
-    def advance(self, now: int) -> None:
-        """Nothing is ever due."""
 
     def save(self) -> State:
         """Registers and caches."""

@@ -133,8 +133,11 @@ class NetworkController(PciFunction):
     # --- events -------------------------------------------------------------------------------------
     def next_event(self) -> int | None:
         """When a frame has left, one has arrived, or moderation lets an interrupt go."""
-        due = (self._leaves, self.link.far.next_frame(), self.interrupts.due)
-        return min((event for event in due if event is not None), default=None)
+        first = self._leaves
+        for event in (self.link.far.next_frame(), self.interrupts.due):
+            if event is not None and (first is None or event < first):
+                first = event
+        return first
 
     def advance(self, now: int) -> None:
         """Let happen what is due."""

@@ -50,8 +50,10 @@ class Station:
 
     def next_frame(self) -> int | None:
         """When the next frame has arrived at the card."""
-        due = [frames[0][0] for frames in (self._queue, self._reports) if frames]
-        return min(due, default=None)
+        if not self._queue:
+            return self._reports[0][0] if self._reports else None
+        due = self._queue[0][0]
+        return min(due, self._reports[0][0]) if self._reports else due
 
     def take_frame(self) -> bytes:
         """The next frame."""

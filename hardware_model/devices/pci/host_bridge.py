@@ -95,8 +95,12 @@ class HostBridge:
 
     def next_event(self) -> int | None:
         """The earliest event of any function."""
-        due = [e for f in self.functions.values() if (e := f.next_event()) is not None]
-        return min(due, default=None)
+        first = None
+        for function in self.functions.values():
+            event = function.next_event()
+            if event is not None and (first is None or event < first):
+                first = event
+        return first
 
     def advance(self, now: int) -> None:
         """Let happen what is due, the earliest first, so that order does not depend on who asks when."""
