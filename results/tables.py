@@ -39,14 +39,14 @@ def is_reason(counter: str) -> bool:
 
 def counters(run: Run, scope: str = "roi") -> pd.DataFrame:
     """Counters that some cell has: index (row, counter), one column per variant."""
-    frame = labelled(run.counters[run.counters["scope"] == scope])
+    frame = labelled(run.counters[run.counters["scope"] == scope], run.runs)
     wide = frame.pivot(index=["row", "counter"], columns="variant", values="value")
     return _native_first(_zero_where_it_ran(wide, run))
 
 
 def hot_exits(run: Run, limit: int = 10) -> pd.DataFrame:
     """The instructions of each cell that exited most: row, variant, reason, rip, symbol, count."""
-    frame = labelled(run.exits).sort_values(
+    frame = labelled(run.exits, run.runs).sort_values(
         ["row", "variant", "count"], ascending=[True, True, False]
     )
     columns = ["row", "variant", "reason", "rip", "symbol", "count"]
@@ -57,7 +57,7 @@ def entries_into_vmm(run: Run, scope: str = "roi") -> pd.DataFrame:
     """VM exits, traps and callouts together: index row, one column per variant."""
     of_scope = run.counters["scope"] == scope
     chosen = run.counters[of_scope & run.counters["counter"].isin(ENTRIES_INTO_VMM)]
-    sums = labelled(chosen).groupby(["row", "variant"])["value"].sum()
+    sums = labelled(chosen, run.runs).groupby(["row", "variant"])["value"].sum()
     wide = sums.unstack("variant").reindex_like(statuses(run))
     return _native_first(_zero_where_it_ran(wide, run))
 
@@ -69,7 +69,7 @@ def statuses(run: Run) -> pd.DataFrame:
 
 def cycle_stack(run: Run, preset: str) -> pd.DataFrame:
     """Estimated cycles of equivalent cells: index (row, variant), one column per component."""
-    cycles = labelled(run.cycles(preset))
+    cycles = labelled(run.cycles(preset), run.runs)
     wide = cycles.pivot_table(index=["row", "variant"], columns="component", values="cycles")
     return wide.fillna(0.0)
 
@@ -82,12 +82,12 @@ def intervals(run: Run, preset: str) -> pd.DataFrame:
     """
     found = run.intervals(preset).merge(run.winners(preset), on=list(IDENTITY))
     columns = ["row", "variant", "ratio", "low", "high", "probability"]
-    return labelled(found)[columns].sort_values(["row", "variant"], ignore_index=True)
+    return labelled(found, run.runs)[columns].sort_values(["row", "variant"], ignore_index=True)
 
 
 def native_cycles(run: Run, preset: str) -> dict[str, float]:
     """Estimated cycles of the native cell of each row."""
-    cycles = labelled(run.cycles(preset))
+    cycles = labelled(run.cycles(preset), run.runs)
     native = cycles[cycles["technique"] == NATIVE]
     return {str(row): float(value) for row, value in native.groupby("row")["cycles"].sum().items()}
 
@@ -95,18 +95,20 @@ def native_cycles(run: Run, preset: str) -> dict[str, float]:
 def ratios(run: Run, preset: str) -> pd.DataFrame:
     """Estimated cycles relative to native: index row, a column per variant; NaN if not ok."""
     return _native_first(
-        labelled(run.ratios(preset)).pivot(index="row", columns="variant", values="ratio")
+        labelled(run.ratios(preset), run.runs).pivot(index="row", columns="variant", values="ratio")
     )
 
 
-def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+def labelled(frame: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFrame:
     """The frame with `row`, from its workload and circumstances, and `variant`, from its technique and other knobs.
 
-    The I/O model is part of a row where it makes a difference.
+    A row names what differs `among` all cells that rows are told apart from, by default those of the frame. The I/O
+    model is part of a row where it makes a difference.
     """
+    cells = frame if among is None else among
     rows = frame["workload"].astype(str)
     for column in ("size", "io", "geometry"):
-        if frame[column].nunique() > 1:
+        if cells[column].nunique() > 1:
             told = rows + " " + frame[column]
             rows = told.where(_io_matters(frame), rows) if column == "io" else told
     around, knobs = frame["knobs"].map(circumstances), frame["knobs"].map(_knobs)

@@ -71,6 +71,24 @@ def test_statuses_tell_every_variant_apart(run: Run) -> None:
     assert wide.loc["nano/syscall"].tolist() == ["ok", "ok", "failed"]
 
 
+def test_a_model_that_alone_entered_the_vmm_is_still_told_apart(
+    native: Finished, ept: Finished, fill_folder: Fill
+) -> None:
+    """Only one cell has exits, and so only one I/O model; its row is named by it all the same."""
+    assigned = replace(
+        ept,
+        cell=replace(ept.cell, workload="io/disk-read", io="passthrough"),
+        counters={"roi": {"exits": 64}},
+    )
+    own = replace(
+        native, cell=replace(native.cell, workload="io/disk-read"), counters={"roi": {"blocks": 9}}
+    )
+    run = Run.load(fill_folder("io", [own, assigned]))
+    assert tables.entries_into_vmm(run).loc["io/disk-read passthrough", "hvm-ept"] == 64
+    shown = tables.counters(run)
+    assert shown.loc[("io/disk-read passthrough", "exits"), "hvm-ept"] == 64
+
+
 def test_hot_exits_are_listed_hottest_first(
     native: Finished, ept: Finished, fill_folder: Fill
 ) -> None:
