@@ -1,7 +1,8 @@
 """One cell of the family isolation: attack, then ask the witnesses.
 
 Protected, the attack must change and disclose nothing, the fault must be on record, and the victim must end as it does
-alone. Unprotected, it must succeed. The attacker itself sees the same in both, and natively.
+alone. Unprotected, it must succeed, and the victim is not run on. The attacker itself sees the same in both, and
+natively.
 """
 
 from __future__ import annotations
@@ -52,16 +53,18 @@ def run(
     attacker, other = host.machines[::order]
     scene = Scene(host, attack, attacker, other, protected=protected)
     witness = Witness(host, attacker, other) if protected else None
-    host.run()
+    while attacker.end is None or (protected and other.end is None):
+        host.turn()
     breach = {_BYTES: scene.close(), _INTERRUPTS: scene.interrupts}
     faults = scene.assignment.faults()
-    own, beside = shared_machine.outcome(attacker), shared_machine.outcome(other)
-    trouble = (
-        _leaks(scene, breach, faults, witness.changed)
-        or shared_machine.difference(beside, victim, "small")
-        if witness
-        else _failure(breach)
-    )
+    own, scopes = shared_machine.outcome(attacker), {}
+    if witness:
+        beside = shared_machine.outcome(other)
+        scopes = {"beside.1": beside.counters_total}
+        trouble = _leaks(scene, breach, faults, witness.changed)
+        trouble = trouble or shared_machine.difference(beside, victim, "small")
+    else:
+        trouble = _failure(breach)
     if own.status == "ok" and trouble:
         own = replace(own, status="failed", reason=trouble)
     found = {name: value for name, value in breach.items() if value}
@@ -71,7 +74,7 @@ def run(
         counters_total=own.counters_total | found,
         counters_elsewhere={
             "machine": counter_table.as_dict(host.counters()) | found,
-            "beside.1": beside.counters_total,
+            **scopes,
         },
         notes=[*own.notes, *_records(faults, scene.refusals)],
     )

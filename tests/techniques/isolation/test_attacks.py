@@ -195,7 +195,7 @@ def test_a_forged_entry_is_refused_by_name_under_pv() -> None:
     assert found.counters_total["pv.rejected"] == 1
 
 
-def test_an_overwritten_vmcs_ends_the_victim() -> None:
+def test_a_vmcs_is_overwritten_without_remapping() -> None:
     assert ATTACKS["isolation/dma@vmm"].protection is Protection.REMAPPING
     workload = workloads.find("isolation/dma@vmm")
     found = run_guest("hvm-ept", workload, "small", knobs={"protection": False})
