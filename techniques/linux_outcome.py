@@ -23,6 +23,10 @@ _STATUS = re.compile(rb"^trapbench-status ([0-9a-f]{16})\r?$", re.MULTILINE)
 _RESULT = re.compile(rb"^trapbench-result ([0-9a-f]{16})\r?$", re.MULTILINE)
 _PANIC = re.compile(rb"Kernel panic - not syncing: ([^\r\n]*)")
 _KERNEL_LINE = re.compile(rb"^(<\d+>)?\[ *\d+\.\d+\] .*\n?", re.MULTILINE)
+_XEN_START = re.compile(
+    rb"^(mapping kernel into physical memory|about to get started\.\.\.)\r?\n", re.M
+)
+"""What Linux says before it has a console of its own, under Xen, without a time stamp."""
 _USERLAND = re.compile(rb"^\[ *\d+\.\d+\] Run /init as init process\r?$", re.MULTILINE)
 
 
@@ -47,9 +51,14 @@ def verdict(end: End, console: bytes, where: str, *, announces: bool) -> tuple[s
 
 
 def parts(console: bytes) -> dict[str, str]:
-    """What is compared, part by part: `kernel` without time stamps, `userland` from /init on, `status`, `result`."""
+    """What is compared, part by part: `kernel` without time stamps, `userland` from /init on, `status`, `result`.
+
+    A kernel told to be quiet does not say where /init begins; then all lines that are not the kernel's are userland.
+    """
     begin = _USERLAND.search(console)
-    userland = _KERNEL_LINE.sub(b"", console[begin.end() :]) if begin else b""
+    userland = _KERNEL_LINE.sub(b"", console[begin.end() if begin else 0 :])
+    if not begin:
+        userland = _XEN_START.sub(b"", userland)
     words = [word.decode() for word in _RESULT.findall(console)]
     return {
         "kernel": hashlib.sha256(_STAMP.sub(b"", console)).hexdigest(),

@@ -12,8 +12,8 @@ from trapbench.cli import invoke
 from workloads.linux import kernels, programs
 from workloads.linux.initial_ramdisk import CONSOLE, REGULAR, Entry, archive
 
-COMMAND_LINE = "console=hvc0 console=ttyS0 mitigations=off quiet word=77"
-"""Of two consoles the kernel uses those that there are: the first under Xen, the second on a PC."""
+COMMAND_LINE = "console=ttyS0 console=hvc0 mitigations=off word=77"
+"""Of two consoles the kernel uses those that there are: the first on a PC, the second under Xen."""
 LONG = pytest.mark.soak
 ALL = ("native", "hvm-ept", "hvm-shadow", "bt", "pv")
 BOOTS = [

@@ -173,3 +173,12 @@ def test_programs_with_devices_have_the_drivers_in_their_ramdisk_in_order(
     assert kernel.initrd.index(b"modules/00\0") < kernel.initrd.index(b"modules/15\0")
     (folder / "sd_mod.ko").write_bytes(b"another")
     assert disk.digest != before
+
+
+def test_of_a_quiet_kernel_all_lines_but_its_own_are_compared() -> None:
+    said = b"mine, not yours\r\ntrapbench-status 0000000000000000\r\n[    1.4] reboot: System halted\r\n"
+    start = b"mapping kernel into physical memory\nabout to get started...\n[    0.0] CPU: odd\r\n"
+    native, ported = linux_outcome.parts(said), linux_outcome.parts(start + said)
+    assert ported["userland"] == native["userland"]
+    lost = linux_outcome.parts(start + said.replace(b"mine, not yours\r\n", b""))
+    assert lost["userland"] != native["userland"]
