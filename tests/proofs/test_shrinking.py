@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import pytest
@@ -124,7 +124,7 @@ def test_a_hypervisor_broken_in_a_corner_is_found_by_a_small_program(
     check_ported(broken, monkeypatch)
 
 
-@cache
+@lru_cache(maxsize=4)  # each is a whole memory
 def natively(program: equivalence.Program) -> dict[str, Any]:
     return equivalence.seen(boot_native(programs.guest(*program)).run(equivalence.BUDGET))
 
