@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from results.plots import saving, style
 
 PICTURE = Path("build") / "benchmarks" / "scale.png"
-_FLAT = 1.5
-_ROUNDS, _ENOUGH = 5, 1.5
+_FLAT = 3
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Curve:
     def exponent(self) -> float:
         """p of seconds = a + b * size**p with a, b >= 0, fitted to relative errors: 1 is linear, less is better.
 
-        `a` is what a run costs whatever its size. Where the time does not even grow by half, p is the slope of the
+        `a` is what a run costs whatever its size. Where the time grows less than threefold, p is the slope of the
         logarithms, for a fit could not tell a from b.
         """
         x, y = np.array(self.sizes) / self.sizes[0], np.array(self.seconds)
@@ -55,17 +55,15 @@ def _misfit(power: np.ndarray, y: np.ndarray) -> float:
     return float(((columns @ found - target) ** 2).sum())
 
 
-def processor_seconds(action: Callable[[], object]) -> float:
-    """Least processor time of `action` in a few runs: what else the host does is not counted."""
-    least, spent = float("inf"), 0.0
+def processor_seconds(actions: Sequence[Callable[[], object]]) -> tuple[float, ...]:
+    """Least processor time of each action in a few rounds, interleaved: what else the host does concerns all."""
+    least = [float("inf")] * len(actions)
     for _ in range(_ROUNDS):
-        begin = time.process_time()
-        action()
-        taken = time.process_time() - begin
-        least, spent = min(least, taken), spent + taken
-        if spent > _ENOUGH:
-            break
-    return least
+        for number, action in enumerate(actions):
+            begin = time.process_time()
+            action()
+            least[number] = min(least[number], time.process_time() - begin)
+    return tuple(least)
 
 
 @dataclass(slots=True)
@@ -78,14 +76,9 @@ class Growth:
         """All curves as a picture, a panel for each axis; a dotted line shows linear growth."""
         with matplotlib.rc_context(style.SETTINGS):
             axes = list(dict.fromkeys(curve.axis for curve in self.curves))
-            columns = min(2, len(axes))
-            rows = -(-len(axes) // columns)
-            figure, panels = style.figure(2.6 * rows, rows, columns)
-            flat = [panel for row in panels for panel in row]
-            for name, panel in zip(axes, flat, strict=False):
+            figure, panels = style.figure(2.2 * len(axes), len(axes))
+            for name, (panel,) in zip(axes, panels, strict=True):
                 _panel(panel, name, [curve for curve in self.curves if curve.axis == name])
-            for panel in flat[len(axes) :]:
-                panel.remove()
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(saving.rendered(figure, "png"))
         return path
@@ -111,11 +104,11 @@ def _panel(panel: Axes, name: str, curves: list[Curve]) -> None:
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xlim(low / 1.3, high * 1.3)
-    panel.set_ylim(bottom / 1.5, top * (top / bottom) ** 0.9 * 1.3)  # room for the legend
+    panel.set_ylim(bottom / 1.5, top * 1.5)
     style.plain_numbers(panel, "x")
     style.plain_numbers(panel, "y")
     style.grid(panel, "both")
     panel.set_title(f"Host time by {name}")
     panel.set_xlabel(name)
     panel.set_ylabel("seconds")
-    panel.legend(loc="upper left", handlelength=2.6, ncols=1 + (len(curves) > 3))
+    panel.legend(loc="upper left", bbox_to_anchor=(1.01, 1), handlelength=2.6)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,10 @@ def report(
 def test_time_by_guest_instructions(
     benchmark: BenchmarkFixture, board: Board, growth: Growth, technique: str
 ) -> None:
-    sizes, seconds = [], []
-    for iterations in INSTRUCTIONS:
-        size = f"small,iterations={iterations}"
-        sizes.append(cell(technique, "nano/callret", size).instructions)
-        seconds.append(processor_seconds(lambda s=size: cell(technique, "nano/callret", s)))
-    curve = Curve("guest instructions", technique, tuple(sizes), tuple(seconds))
+    chosen = [f"small,iterations={iterations}" for iterations in INSTRUCTIONS]
+    sizes = tuple(cell(technique, "nano/callret", size).instructions for size in chosen)
+    seconds = processor_seconds([partial(cell, technique, "nano/callret", s) for s in chosen])
+    curve = Curve("guest instructions", technique, sizes, seconds)
     benchmark.pedantic(lambda: cell(technique, "nano/callret", "small"), rounds=1)
     report(benchmark, board, growth, curve, "an instruction")
 
@@ -87,14 +86,11 @@ def test_time_by_guest_instructions(
 def test_time_by_exits(
     benchmark: BenchmarkFixture, board: Board, growth: Growth, event: Event
 ) -> None:
-    sizes, seconds = [], []
-    for iterations in EXITS:
-        size = f"small,iterations={iterations}"
-        counted = cell(event.technique, event.workload, size).counters_total[event.counter]
-        assert counted >= iterations
-        sizes.append(counted)
-        seconds.append(processor_seconds(lambda s=size: cell(event.technique, event.workload, s)))
-    curve = Curve("entries into the VMM", event.technique, tuple(sizes), tuple(seconds))
+    chosen = [f"small,iterations={iterations}" for iterations in EXITS]
+    runs = [partial(cell, event.technique, event.workload, size) for size in chosen]
+    sizes = tuple(run().counters_total[event.counter] for run in runs)
+    assert all(counted >= wanted for counted, wanted in zip(sizes, EXITS, strict=True))
+    curve = Curve("entries into the VMM", event.technique, sizes, processor_seconds(runs))
     benchmark.pedantic(lambda: cell(event.technique, event.workload, "small"), rounds=1)
     report(benchmark, board, growth, curve, "each")
 
@@ -105,10 +101,9 @@ def test_time_by_memory_size(
 ) -> None:
     """Memory is sparse: a cell costs what its guest touches, which is a map of its frames and what the program uses."""
     sizes = [size for size in MEBIBYTES if technique != "pv" or size <= LARGEST_PV]
-    seconds = [
-        processor_seconds(lambda s=size: cell(technique, "kernel/fork-wait", "small", s))
-        for size in sizes
-    ]
+    seconds = processor_seconds(
+        [partial(cell, technique, "kernel/fork-wait", "small", size) for size in sizes]
+    )
     benchmark.pedantic(lambda: cell(technique, "kernel/fork-wait", "small"), rounds=1)
     report(
         benchmark,
