@@ -9,7 +9,7 @@ import pytest
 import workloads
 from techniques import Outcome, run_guest
 
-from .test_hypercalls import outcome
+from .attack_guest import outcome
 
 DIRECT = {"pv.traps": "direct"}
 HEADER = """#: title = "Programs"

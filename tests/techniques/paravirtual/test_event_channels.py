@@ -19,7 +19,7 @@ from techniques.paravirtual.vmm import Paravirtual
 from techniques.technique import Technique
 
 from . import xen_headers as xen
-from .test_hypercalls import FOOTER, HEADER
+from .attack_guest import FOOTER, HEADER
 
 PORT, ARGUMENT = 37, 0x3000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_hypercalls import EFAULT, EINVAL, answers, outcome
+from .attack_guest import EFAULT, EINVAL, answers, outcome
 
 NOW = "call xen_system_time\n mov r12, rax\n"
 POLL = """

@@ -18,7 +18,7 @@ from techniques.paravirtual.page_types import FrameType
 from techniques.paravirtual.vmm import Paravirtual
 from techniques.runner import guest_image
 
-from .test_hypercalls import FOOTER, HEADER, TO_PAGE
+from .attack_guest import FOOTER, HEADER, TO_PAGE
 
 SET_UP = """
 .macro GRANT command, record

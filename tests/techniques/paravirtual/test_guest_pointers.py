@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_hypercalls import EFAULT, EINVAL, TO_PAGE, answers, outcome
+from .attack_guest import EFAULT, EINVAL, TO_PAGE, answers, outcome
 
 ROOT = "mov rdx, [rip + kernel_root]\n mov rcx, DIRECT_MAP\n add rdx, rcx\n"  # as the guest sees it
 M2P = "mov rdx, MACHINE_TO_PHYSICAL\n"

@@ -10,7 +10,7 @@ import pytest
 from techniques.paravirtual.guest_segments import GuestSegments, SegmentFault
 from techniques.technique import GuestError
 
-from .test_hypercalls import outcome
+from .attack_guest import outcome
 
 CODE, DATA = 0x00AFFB000000FFFF, 0x00CFF3000000FFFF
 TABLE = {

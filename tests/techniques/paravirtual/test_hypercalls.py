@@ -9,105 +9,27 @@ import pytest
 
 import workloads
 from hardware_model.counter_groups import MULTICALL_SIZES
-from techniques import Outcome, run_guest
-from techniques.paravirtual.clock import SystemClock
+from techniques import run_guest
 from techniques.paravirtual.vmm import Paravirtual
 from techniques.technique import Technique
 
-HEADER = """#: title = "Attacks"
-#: stresses = "rules"
-#: outcome = "results are what Xen answered"
-#: small = { n = 1 }
-#: standard = { n = 1 }
-#: large = { n = 1 }
-
-@kernel
-.macro UPDATE index              # machine address RDI gets value RSI
-    mov [rip + request], rdi
-    mov [rip + request + 8], rsi
-    lea rdi, [rip + request]
-    mov esi, 1
-    xor edx, edx
-    mov r10d, DOMID_SELF
-    HYPERCALL XEN_MMU_UPDATE
-    mov [rip + result + \\index * 8], rax
-.endm
-.macro EXTENDED index, command   # with argument RSI
-    mov dword ptr [rip + operation], \\command
-    mov [rip + operation + 8], rsi
-    lea rdi, [rip + operation]
-    mov esi, 1
-    xor edx, edx
-    mov r10d, DOMID_SELF
-    HYPERCALL XEN_MMUEXT_OP
-    mov [rip + result + \\index * 8], rax
-.endm
-workload_main:
-    push rbx
-    mov rbx, [rip + kernel_root]     # the root's machine frame, and where its entry in the direct map lies
-    pv_frame_to_entry rbx
-"""
-FOOTER = """
-    pop rbx
-    xor eax, eax
-    ret
-@kernel_data
-.align 16
-request: .quad 0, 0
-operation: .quad 0, 0, 0
-.align PAGE
-page: .zero PAGE
-"""
-TO_PAGE = """
-    lea rax, [rip + page]
-    mov rcx, KERNEL_BASE
-    sub rax, rcx
-    pv_frame_to_entry rax
-"""
-ENTRY_OF_PAGE = (
-    TO_PAGE
-    + """
-    push rax
-    lea rdi, [rip + page]
-    mov rcx, KERNEL_BASE
-    sub rdi, rcx
-    mov rdx, rdi
-    shr rdx, 21
-    mov rcx, [rip + xen_directory]
-    mov rcx, [rcx + rdx*8]
-    mov rax, ENTRY_ADDRESS
-    and rcx, rax
-    shr rdi, 12
-    and edi, 511
-    lea rdi, [rcx + rdi*8]
-    pop rax
-"""
+from .attack_guest import (
+    ARGUMENT,
+    EACCES,
+    EBUSY,
+    EFAULT,
+    EINVAL,
+    ENOENT,
+    ENOSYS,
+    ENTRY_OF_PAGE,
+    EPERM,
+    ESRCH,
+    FOOTER,
+    HEADER,
+    TO_PAGE,
+    answers,
+    outcome,
 )
-
-
-def outcome(tmp_path: Path, body: str, **knobs: str) -> Outcome:
-    source = tmp_path / "attack.asm"
-    source.write_text(HEADER + body + FOOTER)
-    return run_guest("pv", workloads.find(source), "small", knobs=knobs)
-
-
-def answers(tmp_path: Path, body: str) -> list[int]:
-    parts = outcome(tmp_path, body)
-    assert parts.status == "ok", parts.reason
-    words = bytes.fromhex(parts.outcome_parts["result"]).ljust(512, b"\0")
-    return [int.from_bytes(words[i : i + 8], "little", signed=True) for i in range(0, 64, 8)]
-
-
-EPERM, EINVAL, EBUSY, ESRCH, EFAULT, ENOSYS = -1, -22, -16, -3, -14, -38
-EACCES, ENOENT = -13, -2
-ARGUMENT = """
-    mov edi, {command}
-    lea rsi, [rip + operation]
-    mov qword ptr [rsi], {word}
-    HYPERCALL {call}
-    mov [rip + result], rax
-"""
-
 
 BROKEN = [
     (ENTRY_OF_PAGE + "mov rsi, rbx\n or rsi, 3\n UPDATE 0", EBUSY),
@@ -351,112 +273,3 @@ def test_calls_that_xen_lacks_are_counted_by_number_and_multicalls_by_size(tmp_p
         **{1: 1, 2: 1, 4: 0, 8: 0, 16: 0},
         32: 1,
     }
-
-
-VCPU_OP = """
-    mov edi, {command}
-    xor esi, esi
-    lea rdx, [rip + operation]
-    HYPERCALL 24
-    mov [rip + result + {index} * 8], rax
-"""
-
-
-def test_a_one_shot_timer_may_refuse_a_time_that_has_passed(tmp_path: Path) -> None:
-    future = "mov qword ptr [rip + operation], 1\n mov dword ptr [rip + operation + 8], {flags}\n"
-    body = "".join(
-        future.format(flags=flags) + VCPU_OP.format(command=8, index=index)
-        for index, flags in enumerate((1, 0))
-    )
-    assert answers(tmp_path, body)[:2] == [-62, 0]
-
-
-def test_the_periodic_timer_ticks_beside_the_one_shot_timer(tmp_path: Path) -> None:
-    """A period of 2 ms: three events, the one-shot timer's between the first and the second; none after it is stopped."""
-    wait = "call xen_block\n pv_irq_disable\n call xen_system_time\n sub rax, r12\n"
-    start = """
-    push r12
-    mov qword ptr [rip + operation], 2000000
-    """
-    origin = "mov rax, [rip + result]\n call xen_system_time\n mov r12, rax\n"
-    once = "lea rdi, [r12 + 500000]\n HYPERCALL XEN_SET_TIMER_OP\n"
-    waits = "".join(wait + f"mov [rip + result + {index} * 8], rax\n" for index in (2, 3, 4, 5))
-    stop = VCPU_OP.format(command=7, index=6) + once.replace("500000", "9000000") + wait
-    body = start + VCPU_OP.format(command=6, index=0) + origin + once + waits
-    found = answers(tmp_path, body + stop + "mov [rip + result + 56], rax\n pop r12\n")
-    assert (found[0], found[6]) == (0, 0)
-    times = [round(time / 100_000) for time in (*found[2:6], found[7])]
-    assert times == [5, 20, 40, 60, 90]
-
-
-def test_a_period_may_not_be_short(tmp_path: Path) -> None:
-    body = "mov qword ptr [rip + operation], 999999\n" + VCPU_OP.format(command=6, index=0)
-    assert answers(tmp_path, body)[0] == EINVAL
-
-
-def test_the_virtual_processors_part_of_the_shared_page_is_moved_once(tmp_path: Path) -> None:
-    """To the end of a page of the guest's, not over it; the frame is held writable from then on."""
-    where = """
-    lea rax, [rip + page]
-    mov rcx, KERNEL_BASE
-    sub rax, rcx
-    pv_frame_to_entry rax
-    shr rax, 12
-    mov [rip + operation], rax
-    mov dword ptr [rip + operation + 8], {offset}
-    """
-    body = "".join(
-        where.format(offset=offset) + VCPU_OP.format(command=10, index=index)
-        for index, offset in enumerate((4040, 4032, 0))
-    )
-    pin = TO_PAGE + "mov rsi, rax\n shr rsi, 12\n EXTENDED 3, 0"  # MMUEXT_PIN_L1_TABLE
-    assert answers(tmp_path, body + pin)[:4] == [EINVAL, 0, EINVAL, EINVAL]
-
-
-def test_a_guest_that_blocks_for_ever_is_told_so(tmp_path: Path) -> None:
-    ended = outcome(tmp_path, "call xen_block")
-    assert ended.status == "failed"
-    assert "nothing left to wake it" in ended.reason
-
-
-def test_a_stack_that_cannot_be_written_ends_the_guest_with_a_sentence(tmp_path: Path) -> None:
-    ended = outcome(tmp_path, "mov rsp, 0x1000\n ud2")
-    assert (ended.status, ended.reason) == (
-        "failed",
-        "the guest kernel's stack at 0xfc8 cannot be written",
-    )
-
-
-def test_a_store_to_a_page_table_faults(tmp_path: Path) -> None:
-    body = "mov rax, [rip + kernel_root]\n mov rcx, DIRECT_MAP\n mov qword ptr [rax + rcx], 0"
-    ended = outcome(tmp_path, body)
-    assert ended.guest_status == 255
-    assert b"000000000000000e 0000000000000003" in ended.console
-
-
-def test_the_machine_to_physical_table_can_be_read_but_not_written(tmp_path: Path) -> None:
-    read = "mov rax, MACHINE_TO_PHYSICAL\n shr rbx, 12\n mov rax, [rax + rbx*8]\n"
-    assert answers(tmp_path, read + "mov [rip + result], rax")[0] > 0
-    assert outcome(tmp_path, "mov rax, MACHINE_TO_PHYSICAL\n mov [rax], rax").guest_status == 255
-
-
-def test_the_guest_runs_at_cpl_3_and_cannot_reach_the_hypervisor(tmp_path: Path) -> None:
-    assert answers(tmp_path, "mov eax, cs\n mov [rip + result], rax")[0] == 0xE033
-    assert outcome(tmp_path, "mov rax, 0xffff820000000000\n mov rax, [rax]").guest_status == 255
-
-
-def test_the_timer_event_comes_at_the_deadline_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    late: list[int] = []
-    expired = SystemClock.expired
-
-    def observed(clock: SystemClock) -> bool:
-        deadline, now = clock.deadline, clock.now
-        if expired(clock):
-            assert deadline is not None
-            late.append(now - deadline)
-            return True
-        return False
-
-    monkeypatch.setattr(SystemClock, "expired", observed)
-    run_guest("pv", workloads.find("kernel/null-call"), "small")
-    assert late == [0] * len(late) != []

@@ -16,7 +16,7 @@ from techniques.paravirtual.page_tables import PageTables
 from techniques.paravirtual.page_types import FrameType, PageTypes
 from tests.proofs.figures import counted
 
-from .test_page_types import follow, operations
+from .page_type_world import follow, operations
 
 SCRIPTS = 400
 MonkeyPatch = pytest.MonkeyPatch

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_hypercalls import ENTRY_OF_PAGE, answers, outcome
+from .attack_guest import ENTRY_OF_PAGE, answers, outcome
 
 # RDI = machine address of the entry that maps `page`, RAX = the frame's machine address. RDX = where the entry is seen.
 SEEN = (
