@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction, MemorySizeExt, OpAccess, Register
 
+from hardware_model.deprivileged import Deprivileged
 from hardware_model.executor import words as W
 from hardware_model.executor.words import Intercept
 from techniques.binary_translation import counts as counted
@@ -38,11 +39,13 @@ _BOUND = Intercept.EXCEPTION + 5
 class FenceHits:
     """`fence` is None if there is none. `closed`: of the VMM's pages in its slot only translated code is present."""
 
-    def __init__(self, vmm: BinaryTranslation, tables: int, *, enabled: bool) -> None:
+    def __init__(
+        self, vmm: BinaryTranslation, processor: Deprivileged, tables: int, fence: Fence | None
+    ) -> None:
         self._vmm = vmm
-        machine = vmm.machine
-        self.fence = Fence(machine) if enabled else None
-        self._pages = VmmPages(machine.memory, vmm.shadow.window.root_entry, tables)
+        self._processor = processor
+        self.fence = fence
+        self._pages = VmmPages(vmm.machine.memory, vmm.shadow.window.root_entry, tables)
         self._counts = vmm.bt_counts
         self.closed = self._wanted = False
 
@@ -80,7 +83,7 @@ class FenceHits:
         vmm, check = self._vmm, unit.fences[address]
         event = vmm.machine.words[W.EVENT_CODE]
         if event == _BOUND:
-            vmm.count_trap()
+            self._processor.trap()  # which counts it
         elif address in unit.callouts and event == Intercept.EXCEPTION + INVALID_OPCODE:
             self._counts[counted.CALLOUTS] += 1
             self._counts[counted.BY_KIND[Kind.FENCED]] += 1

@@ -20,6 +20,7 @@ from techniques.binary_translation.adaptation import Adaptation
 from techniques.binary_translation.callouts import Callouts
 from techniques.binary_translation.chipset import Chipset
 from techniques.binary_translation.code_frames import CodeFrames
+from techniques.binary_translation.fence import Fence
 from techniques.binary_translation.fence_hits import FenceHits, Used
 from techniques.binary_translation.knobs import ADAPTIVE, CACHE_SIZE, FENCE
 from techniques.binary_translation.open_ports import OpenPorts
@@ -64,9 +65,8 @@ class BinaryTranslation(DeprivilegingVmm):
         )
         self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
         self.source = Source(self.memory, self.shadow.walker, self.refuse)
-        self.fenced = FenceHits(
-            self, region + layout.REGION_BYTES, enabled=knobs["bt.fence"] == "bounds"
-        )
+        fence = Fence(machine) if knobs["bt.fence"] == "bounds" else None
+        self.fenced = FenceHits(self, self._processor, region + layout.REGION_BYTES, fence)
         self.translator = Translator(self.source, self.fenced.fence)
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
         self.returns = UserReturns(self.cache, machine.registers, self.cpu, self.tables)
@@ -236,10 +236,6 @@ class BinaryTranslation(DeprivilegingVmm):
             self._step = True
         elif unit.valid:
             self.frames.drop(unit)
-
-    def count_trap(self) -> None:
-        """Translated code has trapped by a check of the fence."""
-        self._processor.trap()
 
     def performed_for(self, work: Callable[[], None]) -> None:
         """Do what the guest's kernel called for; it takes the fault that this raises."""
