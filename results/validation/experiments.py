@@ -117,15 +117,17 @@ _VMWEPT09: Mapping[str, Experiment] = {
 }
 
 KNOBS: Mapping[tuple[str, str], str] = {
-    ("XEN03", "bt"): '{"shadow.policy":"virtual-tlb"}',
+    ("ADAMS06", "bt"): '{"bt.fence":"none"}',
+    ("XEN03", "bt"): '{"bt.fence":"none","shadow.policy":"virtual-tlb"}',
     ("XEN03", "pv"): '{"pv.traps":"direct"}',
 }
 """Knobs with which a technique is more like the paper's, by source and technique.
 
-VMware Workstation 3.2 of 2002 kept translations of one address space only; US patent 8,095,771, of
-priority 2005, describes the cache of several that came later. Xen of 2003 ran 32-bit guests, whose
-system calls and faults enter their kernel by a gate. Where a folder has no such cell, the one with
-default knobs stands in.
+VMware's translators of these years kept 32-bit guests out of their own part of the address space by segment
+limits, which cost no instruction (Bugnion et al., TOCS 2012). VMware Workstation 3.2 of 2002 kept translations of one
+address space only; US patent 8,095,771, of priority 2005, describes the cache of several that came later. Xen of 2003
+ran 32-bit guests, whose system calls and faults enter their kernel by a gate. Where a folder has no such cell, the
+one with default knobs stands in.
 """
 
 EXPERIMENTS: Mapping[str, Mapping[str, Experiment]] = {

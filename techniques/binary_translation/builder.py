@@ -12,7 +12,7 @@ from techniques.binary_translation.templates import template
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 
 if TYPE_CHECKING:
-    from techniques.binary_translation.fence import Check, Place
+    from techniques.binary_translation.fence import Check, Fence, Place
 
 _CALLOUT = "ud2"
 _MASK = (1 << 64) - 1
@@ -36,13 +36,13 @@ def fits_signed(value: int) -> bool:
 class UnitBuilder:
     """Emits the translation of guest code from `rip` on at linear address `entry`.
 
-    `address` is where the next instruction will stand; `fenced`: loads and stores are checked.
+    `address` is where the next instruction will stand; `fence`: what loads and stores are checked for.
     """
 
     def __init__(
-        self, rip: int, entry: int, *, open_ports: bool = False, fenced: bool = False
+        self, rip: int, entry: int, *, open_ports: bool = False, fence: Fence | None = None
     ) -> None:
-        self.fenced = fenced
+        self.fence = fence
         self.guest = rip
         self.open_ports = open_ports  # whether there are ports that need no VMM
         self._start = rip

@@ -59,8 +59,12 @@ class Callouts:
             self._vmm.cache.enter_in_table(target)
 
     def _emulate(self, callout: Callout, unit: Unit | None) -> None:
-        vmm, instruction = self._vmm, callout.instruction
-        assert instruction is not None
+        assert callout.instruction is not None
+        self.emulate(callout.instruction)
+
+    def emulate(self, instruction: Instruction) -> None:
+        """Perform an instruction that only the VMM can carry out."""
+        vmm = self._vmm
         vmm.tables.refresh()
         vmm.note(str(instruction).split(" ", 1)[0])
         vmm.performed_for(lambda: _perform_stepped(vmm, instruction))

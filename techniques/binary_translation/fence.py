@@ -3,7 +3,9 @@
 What translated code itself must load and store lies beside the guest in supervisor pages, and 64-bit mode has no
 segment limits. BNDCL and BNDCU (Intel SDM vol. 1 chapter 17) change neither flags nor registers, and raise #BR if an
 address is out of bounds. A register that a memory operand names is checked where a unit uses it first, and again where
-the unit uses it after having changed it; a displacement of 32 bits cannot lead across the fenced slots.
+the unit uses it after having changed it; a displacement of 32 bits cannot lead across the fenced slots. RSP is checked
+where it is loaded instead: PUSH, POP, CALL and RET touch what they move it across, and the guest has nothing in these
+slots. While it points there all the same, because user code or an IRET has put it there, instructions run one by one.
 
     BND0  above the slots: what a kernel in the upper half mostly uses
     BND1  below them: the same for the lower half
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 SLOT_BYTES = 1 << 39
 _MASK = (1 << 64) - 1
-_BIT_LIMIT, _SMALL = 1 << 33, 1 << 16
+_BIT_LIMIT = 1 << 33
 _ABOVE, _BELOW, _EITHER, _BIT = range(4)
 CALLOUT_BYTES = 2
 _CHECKS = (
@@ -69,10 +71,14 @@ class Place(NamedTuple):
     bit: bool = False
 
 
+STACK = Place(Register.NONE, Register.RSP)
+
+
 class Check(NamedTuple):
     """A check of translated code for an instruction, `size` bytes long; `either`: the one that is always right.
 
-    `place` is None where the displacement alone leads to the VMM's slot, and where a sequence loads a descriptor.
+    `place` is None where the displacement alone leads to the VMM's slot, and where a sequence loads a descriptor
+    (`table`) or IRET the stack pointer. `done`: the instruction has loaded RSP already.
     """
 
     instruction: Instruction
@@ -80,12 +86,14 @@ class Check(NamedTuple):
     either: bool
     size: int
     table: bool = False
+    done: bool = False
 
 
 class Fence:
     """Where the VMM's slot lies: `end` is the address behind it.
 
-    The slot below counts as fenced too, so that a string instruction cannot run into the VMM's from there.
+    The slot below is fenced too, and the guest has nothing there, so that a string instruction or POP cannot get into
+    the VMM's from there.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -110,13 +118,14 @@ class Fence:
         """Whether a check must have found `linear` out of bounds."""
         return linear - self.end & _MASK >= self._allowed
 
-    def holds_vmm(self, linear: int) -> bool:
-        """Whether `linear` lies in the VMM's own slot."""
-        return self.end - linear - 1 & _MASK < SLOT_BYTES
-
     def relax(self, rip: int) -> None:
         """The instruction at `rip` goes to the other half as well."""
         self._either.add(rip)
+
+    @property
+    def holds_stack(self) -> bool:
+        """Whether RSP points to the slots now."""
+        return int(self._machine.registers.gpr[4]) in self
 
     def address(self, place: Place) -> int:
         """What a check of `place` looks at now."""
@@ -153,6 +162,16 @@ class Fence:
         if instruction.mnemonic in _BIT_STRINGS and instruction.op0_kind == OpKind.MEMORY:
             self._check_bit(builder, instruction)
 
+    def check_new_stack(
+        self, builder: UnitBuilder, instruction: Instruction, saved: tuple[int, ...]
+    ) -> None:
+        """In a sequence of IRET: RCX is what RSP will be."""
+        code, bounds = _CHECKS[_ABOVE if builder.guest >= self.end else _BELOW]
+        bounded = Instruction.create_reg_mem(code, bounds, MemoryOperand(Register.RCX))
+        made = encode(bounded, builder.address)
+        builder.fences[builder.address] = Check(instruction, None, True, len(made), done=True)
+        builder.raw(made, saved=saved)
+
     def _refuse(self, builder: UnitBuilder, instruction: Instruction) -> None:
         builder.fences[builder.address] = Check(instruction, None, True, CALLOUT_BYTES)
         builder.call(Callout(Kind.FENCED))
@@ -165,14 +184,18 @@ class Fence:
         if place not in builder.checked:
             self._emit(builder, instruction, place, _BIT, MemoryOperand(number))
 
-    def _check(self, builder: UnitBuilder, instruction: Instruction, place: Place) -> None:
+    def _check(
+        self, builder: UnitBuilder, instruction: Instruction, place: Place, *, done: bool = False
+    ) -> None:
         if place.segment != Register.NONE or builder.guest in self._either:
-            self._check_either(builder, instruction, place)
+            self._check_either(builder, instruction, place, done=done)
             return
         side = _ABOVE if builder.guest >= self.end else _BELOW
-        self._emit(builder, instruction, place, side, _operand(place))
+        self._emit(builder, instruction, place, side, _operand(place), done=done)
 
-    def _check_either(self, builder: UnitBuilder, instruction: Instruction, place: Place) -> None:
+    def _check_either(
+        self, builder: UnitBuilder, instruction: Instruction, place: Place, *, done: bool
+    ) -> None:
         scratch = free_register(instruction)
         name, number = name_of(scratch), number_of(scratch)
         saved, field = (number,), _BASES.get(place.segment, "fence")
@@ -187,7 +210,7 @@ class Fence:
             operand = MemoryOperand(scratch, index, place.scale)
         elif base == Register.NONE:
             operand = MemoryOperand(scratch)
-        self._emit(builder, instruction, place, _EITHER, operand, saved)
+        self._emit(builder, instruction, place, _EITHER, operand, saved, done=done)
         builder.emit(f"mov {name}, {{gpr{number}}}", saved=saved)
 
     @staticmethod
@@ -198,29 +221,35 @@ class Fence:
         check: int,
         operand: MemoryOperand,
         saved: tuple[int, ...] = (),
+        *,
+        done: bool = False,
     ) -> None:
         code, bounds = _CHECKS[check]
         bounded = Instruction.create_reg_mem(code, bounds, operand)
         made = padded_check(encode(bounded, builder.address))
-        builder.fences[builder.address] = Check(instruction, place, check >= _EITHER, len(made))
+        builder.fences[builder.address] = Check(
+            instruction, place, check >= _EITHER, len(made), done=done
+        )
         builder.raw(made, saved=saved)
         builder.checked.add(place)
 
-    @staticmethod
-    def forget_changed(builder: UnitBuilder, instruction: Instruction) -> None:
-        """The instruction may have changed registers that were checked; PUSH, POP and the like move RSP by little."""
+    def follow(self, builder: UnitBuilder, instruction: Instruction, *, goes_on: bool) -> None:
+        """The instruction may have changed registers that were checked; if RSP was, it is checked again."""
         changed = {
             RegisterExt.full_register(use.register)
             for use in INFO.info(instruction).used_registers()
             if use.access in WRITES
         }
-        if _moves_stack_by_little(instruction):
+        if _touches_stack(instruction):
             changed.discard(Register.RSP)
         builder.checked = {
             place
             for place in builder.checked
             if place.base not in changed and place.along not in changed
         }
+        if goes_on and Register.RSP in changed:
+            builder.guest, builder.shadow = instruction.next_ip, False
+            self._check(builder, instruction, STACK, done=True)
 
 
 def _place(memory: Any) -> Place | None:
@@ -236,28 +265,19 @@ def _operand(place: Place) -> MemoryOperand:
     return MemoryOperand(place.base, place.along, place.scale)
 
 
-def _moves_stack_by_little(instruction: Instruction) -> bool:
-    if instruction.mnemonic in (Mnemonic.LEAVE, Mnemonic.ENTER):
+def _touches_stack(instruction: Instruction) -> bool:
+    """Whether the instruction moves RSP only across what it accesses, or to where it has accessed memory (LEAVE)."""
+    if instruction.mnemonic == Mnemonic.POP and instruction.op0_register in _STACK:
         return False
-    if instruction.is_stack_instruction:
-        return bool(instruction.mnemonic != Mnemonic.POP or instruction.op0_register not in _STACK)
-    if instruction.mnemonic not in (Mnemonic.ADD, Mnemonic.SUB):
-        return False
-    if instruction.op0_register != Register.RSP or instruction.op1_kind == OpKind.REGISTER:
-        return False
-    return instruction.op1_kind != OpKind.MEMORY and _is_small(instruction.immediate(1))
+    return bool(instruction.is_stack_instruction and instruction.mnemonic != Mnemonic.ENTER)
 
 
 _STACK = (Register.RSP, Register.ESP, Register.SP)
 
 
-def _is_small(value: int) -> bool:
-    return (value + _SMALL) & _MASK < 2 * _SMALL
-
-
 def check_table(builder: UnitBuilder, instruction: Instruction) -> None:
     """In a sequence of LAR, LSL, VERR or VERW: the guest's descriptor at RDX is about to be loaded into RBX."""
-    if builder.fenced:
+    if builder.fence is not None:
         saved = (0, 1, 2, 3)
         builder.emit("mov rbx, {fence}", saved=saved)
         operand = MemoryOperand(Register.RDX, Register.RBX)

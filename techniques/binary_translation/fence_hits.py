@@ -76,6 +76,11 @@ class FenceHits:
         """Whether what the unit has checked before `rip` holds now."""
         return self.fence is None or self.fence.trusts(unit.trusts[rip])
 
+    @property
+    def holds_stack(self) -> bool:
+        """Whether RSP points to the VMM's slot, so that instructions are run one by one."""
+        return self.fence is not None and self.fence.holds_stack
+
     def took(self, unit: Unit, address: int, used: Used) -> bool:
         """The check at `address` of the cache may have failed. The guest's registers are its own; `used` are those of
         translated code in their place. False if something else happened there.
@@ -97,12 +102,17 @@ class FenceHits:
     def _failed(self, unit: Unit, check: Check, address: int, used: Used) -> None:
         assert self.fence is not None
         rip, place = self._vmm.machine.registers.rip, check.place
+        if place is None and check.done:
+            self._vmm.callouts.emulate(check.instruction)
+            return
         if place is not None and not check.either and self.fence.address(place) not in self.fence:
             self._counts[counted.FENCE_RELAXED] += 1
             self.fence.relax(rip)
             self._vmm.translate_again(unit)
             return
         self._counts[counted.FENCE_HIT] += 1
+        if check.done:  # the instructions that follow are run one by one
+            return
         if is_copied(check.instruction):
             self._run_closed(check.instruction, rip)
             return

@@ -40,6 +40,9 @@ def interrupt_return(builder: UnitBuilder, instruction: Instruction) -> bool:
     _unless_equal(builder, instruction, saved)
     builder.emit("cmp {iret_asks}, 0", saved=saved)
     _unless_equal(builder, instruction, saved)
+    if builder.fence is not None:
+        builder.emit(f"mov rcx, qword ptr [rsp + {RSP_AT}]", saved=saved)
+        builder.fence.check_new_stack(builder, instruction, saved)
     builder.flags_in_rax = False
     _transfer(builder, saved)
     builder.flags_in_rax = True

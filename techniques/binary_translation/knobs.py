@@ -23,7 +23,7 @@ ADAPTIVE = Knob(
 
 FENCE = Knob(
     "bt.fence",
-    "none",
+    "bounds",
     ("none", "bounds"),
     "what keeps the guest kernel's loads and stores out of the VMM's slot of linear addresses",
     "none: the kernel can load the VMM's tables and overwrite its own virtual processor's state, as nothing takes the "

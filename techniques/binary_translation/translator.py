@@ -10,7 +10,7 @@ from hardware_model.memory import MachineMemory
 from techniques.binary_translation import control_flow, sensitive
 from techniques.binary_translation.builder import UnitBuilder
 from techniques.binary_translation.copying import copy
-from techniques.binary_translation.fence import Fence
+from techniques.binary_translation.fence import STACK, Fence
 from techniques.binary_translation.unit import Unit
 from techniques.deprivileged.exceptions import (
     PAGE_FAULT,
@@ -95,8 +95,9 @@ class Translator:
         first = Decoder(64, code, ip=rip).decode()
         if first.code == Code.INVALID and len(code) < LONGEST:
             code = self._crossing(rip, code, pages)
-        fenced = self._fence is not None
-        builder = UnitBuilder(rip, entry, open_ports=self.open_ports, fenced=fenced)
+        builder = UnitBuilder(rip, entry, open_ports=self.open_ports, fence=self._fence)
+        if self._fence is not None and not (single and self._fence.holds_stack):
+            builder.checked.add(STACK)
         used = self._instructions(builder, rip, code, single or len(pages) > 1)
         unit = builder.finish()
         unit.pages = tuple(pages)
@@ -148,7 +149,7 @@ class Translator:
             builder.accesses[builder.guest] = builder.address
         goes_on = self._translation(builder, instruction, code)
         if fence is not None:
-            fence.forget_changed(builder, instruction)
+            fence.follow(builder, instruction, goes_on=goes_on)
         return goes_on
 
     @staticmethod

@@ -66,6 +66,7 @@ class BinaryTranslation(DeprivilegingVmm):
         self.cache = TranslationCache(machine, counts, region, int(knobs["bt.cache-kib"]) << 10)
         self.source = Source(self.memory, self.shadow.walker, self.refuse)
         fence = Fence(machine) if knobs["bt.fence"] == "bounds" else None
+        self.shadow.window_slots = 1 if fence is None else 2
         self.fenced = FenceHits(self, self._processor, region + layout.REGION_BYTES, fence)
         self.translator = Translator(self.source, self.fenced.fence)
         self.frames = CodeFrames(self.shadow.pager, self.cache, self.source, counts)
@@ -187,7 +188,7 @@ class BinaryTranslation(DeprivilegingVmm):
     def _code_address(self) -> int:
         """Where the translation of the instruction at the guest's RIP stands."""
         unit, rip = self._unit, self._registers.rip
-        if self._step:
+        if self._step or self.fenced.holds_stack:
             self._step = False
             found = self._translated(step=True)
         elif unit is not None and self._can_go_on(unit, rip):

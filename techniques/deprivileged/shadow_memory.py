@@ -61,6 +61,7 @@ class ShadowMemory:
         self._cpu = cpu
         self.forced_cr4 = CR4_TSD
         self.window = VmmWindow(machine.memory, frames)
+        self.window_slots = 1  # counted downwards, in which the guest may have nothing
         self.walker = GuestWalker(guest, view(machine.counters), OWN_ENTRY_READ)
         self.pager = ShadowPager(
             guest=guest,
@@ -78,7 +79,12 @@ class ShadowMemory:
     @property
     def slot_is_wanted(self) -> bool:
         """Whether the guest maps something where the VMM's window lies."""
-        return bool(self._root_entry(self.pager.paging.root_gfn, self.window.slot) & PRESENT)
+        return self._uses(self.pager.paging.root_gfn, self.window.slot)
+
+    def _uses(self, root: int, slot: int) -> bool:
+        """Whether the guest's root maps something in the slot, or in those below that the window wants."""
+        below = range(slot, slot - self.window_slots, -1)
+        return any(self._root_entry(root, wanted) & PRESENT for wanted in below)
 
     def _root_entry(self, root: int, slot: int) -> int:
         return self._guest.read64(root << 12 | slot << 3) if root << 12 < self._guest.size else 0
@@ -86,11 +92,7 @@ class ShadowMemory:
     def move_window(self) -> None:
         """Put the window into a slot that no root the guest has used maps; GuestError if there is none."""
         roots = {self.pager.paging.root_gfn, *self.pager.root_frames()}
-        free = (
-            slot
-            for slot in _SLOTS
-            if not any(self._root_entry(root, slot) & PRESENT for root in roots)
-        )
+        free = (slot for slot in _SLOTS if not any(self._uses(root, slot) for root in roots))
         slot = next(free, None)
         if slot is None:
             raise GuestError(

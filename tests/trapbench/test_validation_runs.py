@@ -13,8 +13,9 @@ def test_every_group_has_one_geometry_and_one_set_of_knobs() -> None:
         "prescott-compute",
         "nehalem-kernel",
     } <= found.keys()
-    old = found["prescott-kernel-bt-virtual-tlb"]
-    assert old.knobs == {"bt.shadow.policy": "virtual-tlb"}
+    old = found["prescott-kernel-bt-none-virtual-tlb"]
+    assert old.knobs == {"bt.bt.fence": "none", "bt.shadow.policy": "virtual-tlb"}
+    assert found["prescott-nano-bt-none"].knobs == {"bt.bt.fence": "none"}
     assert list(old.techniques) == ["bt", "native"]
     assert "kernel/context-switch@1p64k" in old.workloads
 

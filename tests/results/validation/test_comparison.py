@@ -102,7 +102,7 @@ def test_a_knob_of_the_papers_technique_is_preferred(
         counted = {"roi": {"interrupt.software": 10, "bt.callout": callouts}}
         return replace(native, cell=identity, counters=counted)
 
-    policy = '{"shadow.policy":"virtual-tlb"}'
+    policy = '{"bt.fence":"none","shadow.policy":"virtual-tlb"}'
     cells = [cell("native", "{}", 0), cell("bt", "{}", 1000), cell("bt", policy, 10)]
     found = row(comparison.compare([Run.load(fill_folder("b", cells))]), "lmbench null call", "bt")
     assert found["predicted"] == pytest.approx(0.45 + 216 / 2.4e9 * 1e6)

@@ -16,11 +16,18 @@ from techniques.binary_translation.layout import (
 )
 from techniques.deprivileged.vmm_window import GDT, LDT, TSS
 from tests.conftest import SmallGuest
-from tests.small_guest import KERNEL
+from tests.small_guest import KERNEL, USER_STACK
 from tests.small_guest import VA as KERNEL_BASE
 from tests.techniques.binary_translation.conftest import boot_translated, differences
 from tests.techniques.binary_translation.sequences import program
-from tests.techniques.binary_translation.test_isolation import HOLES, MAPS_THE_SLOT, OWN, SLOT
+from tests.techniques.binary_translation.test_isolation import (
+    HOLES,
+    LEAVE,
+    MAPS_THE_SLOT,
+    OWN,
+    SLOT,
+    TO_USER,
+)
 
 FENCE: dict[str, Any] = {"bt.fence": "bounds"}
 PLACES = (
@@ -228,22 +235,67 @@ def test_an_instruction_that_goes_to_both_halves_is_translated_again_once() -> N
     assert run.counters["bt.fence.hit"] == 0
 
 
-def test_a_unit_checks_a_register_where_it_uses_it_first() -> None:
-    text = "mov rsi, DATA\nmov rax, [rsi]\nmov [rsi + 8], rax\npush rax\nadd rsi, 8\nmov rbx, [rsi]\npop rbx\n"
+def test_a_unit_checks_a_register_where_it_uses_it_first_and_the_stack_pointer_where_it_is_loaded() -> (
+    None
+):
+    text = (
+        "mov rsi, DATA\nmov rax, [rsi]\nmov [rsi + 8], rax\npush rax\nadd rsi, 8\nmov rbx, [rsi]\npop rbx\n"
+        "sub rsp, 16\nmov [rsp + 8], rbx\nadd rsp, 16\n"
+    )
     run, vmm = boot_translated(SmallGuest(text), **FENCE)
     run.run(1000)
     passage = next(p for p in vmm.listing() if p.rows[1][0] and p.rows[1][0][0].address == KERNEL)
-    emitted = [[line.text for line in row[1]] for row in passage.rows[1:8]]
+    emitted = [[line.text for line in row[1]] for row in passage.rows[1:11]]
     checks = [[text for text in texts if text.startswith("bnd")] for texts in emitted]
-    assert checks == [
-        [],
-        ["bndcl bnd0, [rsi]"],
-        [],
-        ["bndcl bnd0, [rsp]"],
-        [],
-        ["bndcl bnd0, [rsi]"],
-        [],
-    ]
+    source, stack = ["bndcl bnd0, [rsi]"], ["bndcl bnd0, [rsp]"]
+    assert checks == [[], source, [], [], [], source, [], stack, [], stack]
+
+
+RETURNS_TO = """
+mov r8, rsp
+push DATA0
+push rsi
+pushfq
+push CODE0
+lea rax, [rip + there]
+push rax
+iretq
+there:
+{then}
+mov rsp, r8
+nop
+"""
+
+
+@pytest.mark.parametrize(
+    "then", ["?push rax", "?pop rax", "?call rax", "?ret", "?mov rax, [rsp + 8]", "nop"]
+)
+@pytest.mark.parametrize("place", [PLACES[0], GDT, OWN - 0x1000, 0x601000], ids=hex)
+def test_iret_to_a_stack_there_lets_what_follows_fault_as_natively(place: int, then: str) -> None:
+    text = f"mov rsi, {place:#x}\n" + RETURNS_TO.format(then=then)
+    assert differences(text, FENCE) == []
+
+
+@pytest.mark.parametrize("place", [PLACES[0] + 0x40, GDT + 0x40, USER_STACK], ids=hex)
+def test_a_stack_pointer_of_user_code_is_no_way_in(place: int) -> None:
+    """SYSCALL leaves RSP to the kernel, whose first instructions use it."""
+    entry = "mov rbx, rsp\n?push rbx\n?mov rax, [rsp]\nmov rbp, rsp\n?leave\nmov rsp, STACK\npush rbx\npop rbx\n"
+    star = (
+        "lea rax, [rip + entry]\nmov rdx, rax\nshr rdx, 32\nmov ecx, 0xc0000082\nwrmsr\n"
+        "xor eax, eax\nmov edx, 0x180008\nmov ecx, 0xc0000081\nwrmsr\n"
+        "mov ecx, 0xc0000080\nrdmsr\nor al, 1\nwrmsr\nmov ecx, 0xc0000084\nxor edx, edx\nmov eax, 0x200\nwrmsr\n"
+    )
+    user = f"mov rsp, {place:#x}; syscall"
+    text = f"{star}{TO_USER}\nentry:\n{entry}"
+    assert differences(text, FENCE, user=user) == []
+
+
+def test_a_kernel_may_have_its_stack_in_the_lower_half() -> None:
+    text = (
+        "mov rbp, rsp\nmov ecx, 20\nagain:\nmov rsp, USER_DATA + 0x800\npush rcx\ncall function\npop rcx\nmov rsp, rbp\n"
+        "push rcx\npop rcx\nloop again\njmp over\nfunction:\nsub rsp, 32\nmov [rsp + 8], rcx\nadd rsp, 32\nret\nover:\n"
+    )
+    assert differences(text, FENCE) == []
 
 
 def test_hints_of_bounds_stay_hints() -> None:
@@ -251,9 +303,7 @@ def test_hints_of_bounds_stay_hints() -> None:
         ".byte 0xf3, 0x0f, 0x1a, 0x06\n.byte 0xf2, 0x0f, 0x1a, 0x07\n.byte 0x66, 0x0f, 0x1b, 0xc1\n"
     )
     text = f"mov rsi, {REGION + STATE:#x}\n{hints}"
-    to_user = "push DATA3; mov rbx, USER_STACK; push rbx; push 0x202; push CODE3; mov rbx, USER; push rbx; iretq"
-    leave = "mov edx, 0xf4; xor eax, eax; out dx, eax"
-    assert differences(text + to_user, FENCE, user=f"{hints}{leave}") == []
+    assert differences(text + TO_USER, FENCE, user=f"{hints}{LEAVE}") == []
 
 
 @pytest.mark.parametrize("policy", ["trace", "unsync", "virtual-tlb"])
