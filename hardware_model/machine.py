@@ -182,21 +182,6 @@ class Machine:
         invalidation.flush_vpid(self.mmu, self.counters, self.mmu[mmu_state.Word.VPID])
         self.engine.flush_tlb()
 
-    def set_time_map(self, base: int, units: np.ndarray) -> None:
-        """Virtual time of the code in a VMM's region from machine address `base` on, in place of 1
-        for each instruction.
-
-        `units` has a byte for each byte of the region: at the first byte of an instruction, the
-        number of guest instructions that retire with it, at most 31 (0x80 added: none, and the
-        guest stands between two instructions; 0x40 added: a jump whose executions are counted as
-        exits). The array is shared; it must hold what it says before the code runs.
-        """
-        self._time_map = np.ascontiguousarray(units, np.uint8)
-        assert self._time_map is units, "the map is shared, so it must be contiguous bytes"
-        self.words[W.TIME_MAP] = units.ctypes.data
-        self.words[W.TIME_MAP_BASE] = base
-        self.words[W.TIME_MAP_BYTES] = len(units)
-
     def retire_emulated(self) -> None:
         """A VMM completed the instruction at hand for its guest: one unit of time, and the STI shadow is gone."""
         self.words[W.CLOCK] += 1

@@ -10,6 +10,7 @@ from bisect import bisect_right
 
 import numpy as np
 
+from hardware_model.executor.time_map import set_time_map
 from hardware_model.machine import Machine
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation.address_space import AddressSpace
@@ -48,7 +49,7 @@ class TranslationCache:
         self.state_words = machine.memory.view(machine_base + STATE, STATE_WORDS)
         self._time = np.zeros(size, np.uint8)
         self.write(self.region + PORT_ASKS, b"\1" * PORTS)
-        machine.set_time_map(machine_base + CACHE, self._time)
+        set_time_map(machine.words, machine_base + CACHE, self._time)
         self.spaces: list[AddressSpace] = []
         self._order: list[Unit] = []
         self._addresses: list[int] = []

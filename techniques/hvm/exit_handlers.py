@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hardware_model import counters as counter_table
+from hardware_model.cpuid import cpuid
 from hardware_model.devices import local_apic
 from hardware_model.machine import End
 from hardware_model.vmx.exit_reasons import Reason
@@ -44,9 +45,11 @@ def interrupt_window(vmm: Hvm) -> None:
 
 
 def emulate_cpuid(vmm: Hvm) -> None:
-    """CPUID always exits."""
+    """CPUID always exits; it is answered as the bare processor does."""
     vmm.machine.counters[_EMULATE] += 1
-    vmm.emulate_cpuid()
+    gpr = vmm.machine.registers.gpr
+    eax, ebx, ecx, edx = cpuid(int(gpr[0]) & 0xFFFFFFFF, int(gpr[1]) & 0xFFFFFFFF)
+    gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
     vmm.vmx.skip_instruction()
 
 

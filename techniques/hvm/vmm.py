@@ -10,7 +10,6 @@ from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.cpu import control_registers
 from hardware_model.cpu.apic_page import ApicPage
-from hardware_model.cpuid import cpuid
 from hardware_model.devices import local_apic
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
@@ -259,12 +258,6 @@ class Hvm(Technique):
             return False
         self.write_cr(number, value)
         return True
-
-    def emulate_cpuid(self) -> None:
-        """CPUID, answered as the bare processor does."""
-        gpr = self.machine.registers.gpr
-        eax, ebx, ecx, edx = cpuid(int(gpr[0]) & 0xFFFFFFFF, int(gpr[1]) & 0xFFFFFFFF)
-        gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
 
     def exception_exit(self) -> None:
         """Exit reason 0: page faults, and #UD where the processor lacks an instruction that the guest was shown."""

@@ -5,80 +5,30 @@ from __future__ import annotations
 import pytest
 
 from hardware_model.machine import End
-from hardware_model.vmx.controls import PinBased, Primary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.transitions import VmEntryRefused
-from tests.small_guest import DATA, LOG
+from tests.small_guest import DATA
 
-VALID, UNBLOCKING = 1 << 31, 1 << 12
-NMI = VALID | 2 << 8 | 2
-EXCEPTION = 3 << 8
-BLOCKED = 8
-NONE, EXITS = PinBased(0), PinBased.NMI_EXITING
-VIRTUAL = PinBased.NMI_EXITING | PinBased.VIRTUAL_NMIS
-RULES = pytest.mark.parametrize(
-    "pin", [NONE, EXITS, VIRTUAL], ids=["delivered", "exits", "virtual"]
+from .nmi_guest import (
+    BLOCKED,
+    EXITS,
+    HANDLER,
+    IRET_HERE,
+    NMI,
+    NONE,
+    RULES,
+    VIRTUAL,
+    block,
+    close_window,
+    exits,
+    inject,
+    log,
+    on_cpuid,
+    open_window,
+    raise_nmi,
+    unblock,
 )
-HANDLER = "jmp over; nmi: pushfq; popfq; {body}; iretq; over: "
-"""A handler of NMIs without a log, whose body a test chooses."""
-IRET_HERE = "mov rax, rsp; push 0x10; push rax; push {flags}; push 8; lea rbx, [rip+at]; push rbx; iretq; at: nop; nop\n"
-
-
-def log(run):
-    """(vector, RIP) of the events that the guest's handlers saw."""
-    at = [LOG + 128 * (n + 1) for n in range(run.word(LOG))]
-    return [(run.word(entry), run.word(entry + 16)) for entry in at]
-
-
-def on_cpuid(*actions):
-    """A VMM that does the next of `actions` at each CPUID of the guest, then steps over it."""
-    left = list(actions)
-
-    def on_exit(run, seen):
-        if seen.reason is not Reason.CPUID:
-            return True
-        run.vmx.skip_instruction()
-        if left:
-            left.pop(0)(run)
-        return True
-
-    return on_exit
-
-
-def raise_nmi(run):
-    run.machine.engine.raise_nmi()
-
-
-def block(run):
-    run.vmx.write(Field.GUEST_INTERRUPTIBILITY_STATE, BLOCKED)
-
-
-def unblock(run):
-    run.vmx.write(Field.GUEST_INTERRUPTIBILITY_STATE, 0)
-
-
-def inject(run):
-    run.vmx.write(Field.ENTRY_INTERRUPTION_INFO, NMI)
-
-
-def open_window(run):
-    controls = run.vmx.read(Field.PRIMARY_CONTROLS)
-    run.vmx.write(Field.PRIMARY_CONTROLS, controls | int(Primary.NMI_WINDOW_EXITING))
-
-
-def close_window(run):
-    controls = run.vmx.read(Field.PRIMARY_CONTROLS)
-    run.vmx.write(Field.PRIMARY_CONTROLS, controls & ~int(Primary.NMI_WINDOW_EXITING))
-
-
-def exits(run):
-    """Exits but those of CPUID: reason, interruption information, RIP, interruptibility."""
-    return [
-        (seen.reason, seen.info, seen.rip, seen.interruptibility)
-        for seen in run.exits
-        if seen.reason is not Reason.CPUID
-    ]
 
 
 @pytest.mark.parametrize("flags", [2, 0x202])
@@ -259,58 +209,3 @@ def test_the_nmi_window_comes_before_an_nmi_and_an_nmi_before_an_interrupt(vmx_g
         (Reason.EXCEPTION_NMI, run.at("at")),
     ]
     assert log(run) == [(0x41, run.at("at"))]
-
-
-@RULES
-def test_a_fault_of_iret_tells_whether_it_ended_blocking(vmx_guest, pin):
-    """IRET from a stack that is not mapped; its page fault exits (SDM vol. 3C 27.2.3)."""
-    text = "cpuid; mov rax, rsp; mov rsp, 0x700000; here: iretq; at: nop"
-
-    def on_exit(run, seen):
-        if seen.reason is Reason.CPUID:
-            run.vmx.skip_instruction()
-            block(run)
-        else:
-            run.vmx.write(Field.GUEST_RSP, run.gpr("rax"))
-            run.vmx.write(Field.GUEST_RIP, run.at("at"))
-        return True
-
-    run = vmx_guest(text, pin=pin, fields={Field.EXCEPTION_BITMAP: 1 << 14}, on_exit=on_exit)
-    unblocking = 0 if pin is EXITS else UNBLOCKING
-    blocked = BLOCKED if pin is EXITS else 0
-    info = VALID | EXCEPTION | 1 << 11 | 14 | unblocking
-    assert exits(run) == [(Reason.EXCEPTION_NMI, info, run.at("here"), blocked)]
-
-
-def test_a_fault_of_iret_outside_blocking_tells_nothing(vmx_guest):
-    def on_exit(run, seen):
-        run.vmx.write(Field.GUEST_RSP, run.gpr("rax"))
-        run.vmx.write(Field.GUEST_RIP, run.at("at"))
-        return True
-
-    text = "mov rax, rsp; mov rsp, 0x700000; here: iretq; at: nop"
-    run = vmx_guest(text, pin=VIRTUAL, fields={Field.EXCEPTION_BITMAP: 1 << 14}, on_exit=on_exit)
-    assert run.only_exit().info == VALID | EXCEPTION | 1 << 11 | 14
-
-
-def test_an_nmi_whose_delivery_exits_has_begun_blocking(vmx_guest):
-    """The VMM ends the blocking before it injects again, as the check of virtual NMIs wants it."""
-
-    def on_exit(run, seen):
-        if seen.reason is Reason.CPUID:
-            run.vmx.skip_instruction()
-            inject(run)
-            return True
-        assert (seen.vectoring, seen.interruptibility) == (NMI, BLOCKED)
-        run.machine.memory.write(0x101000 + 16 * 2 + 5, b"\x8e")
-        unblock(run)
-        return False
-
-    run = vmx_guest(
-        "cpuid; at: nop; nop",
-        pin=VIRTUAL,
-        gates={2: {"present": False}},
-        fields={Field.EXCEPTION_BITMAP: 1 << 11},
-        on_exit=on_exit,
-    )
-    assert log(run) == [(2, run.at("at"))]

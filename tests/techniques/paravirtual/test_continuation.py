@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 import workloads
-from hardware_model import counters as counter_table
 from techniques import Outcome, run_guest
 from techniques.paravirtual.clock import SystemClock
-from techniques.paravirtual.continuation import Preemption
 
 from .attack_guest import EFAULT, EINVAL, FOOTER, HEADER, TO_PAGE
 
@@ -277,27 +275,6 @@ def test_grant_operations_refuse_counts_that_they_do_not_take(
 ) -> None:
     body = f"mov edi, {command}\n lea rsi, [rip + page]\n mov edx, {count}\n HYPERCALL 20\n"
     assert words(run(tmp_path, body + "mov [rip + result], rax\n"))[0] == EINVAL
-
-
-def test_checked_entries_count_as_work_too() -> None:
-    counts = counter_table.new()
-    waits: list[bool] = []
-    preemption = Preemption(counts, lambda: bool(waits))
-    assert not preemption.due()
-    counts.data[counter_table.index("pv.entry_validated")] += 1 << 14
-    assert preemption.due()
-    preemption.enter()
-    assert not preemption.due()
-    assert not preemption.leave()  # there is no budget
-    preemption.allow(1 << 15)
-    for used_up in (False, False, True):
-        preemption.enter()
-        counts.data[counter_table.index("pv.entry_validated")] += 1 << 14
-        assert preemption.leave() is used_up
-    preemption.enter()
-    assert not preemption.leave()  # a short one is free
-    waits.append(True)
-    assert preemption.due()
 
 
 def test_tables_of_another_domain_cannot_be_updated(tmp_path: Path) -> None:
