@@ -124,7 +124,7 @@ class EventChannels:
         if virq >= abi.VIRQS:
             raise HypercallError(Errno.EINVAL, f"there is no virtual interrupt {virq}")
         if vcpu:
-            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+            raise HypercallError(Errno.ENOENT, "there is no virtual processor but the first")
         if any(c.status is ChannelStatus.VIRQ and c.virq == virq for c in self.channels):
             raise HypercallError(Errno.EEXIST, f"virtual interrupt {virq} is bound already")
         port = self._free_port()
@@ -134,7 +134,7 @@ class EventChannels:
     def _bind_ipi(self, argument: int) -> None:
         (vcpu,) = self._memory.unpack("I", argument)
         if vcpu:
-            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+            raise HypercallError(Errno.ENOENT, "there is no virtual processor but the first")
         port = self._free_port()
         self.channels[port] = Channel(ChannelStatus.IPI)
         self._memory.pack("I", argument + 4, port)
@@ -217,7 +217,7 @@ class EventChannels:
     def _bind_vcpu(self, argument: int) -> None:
         port, vcpu = self._memory.unpack("II", argument)
         if vcpu:
-            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+            raise HypercallError(Errno.ENOENT, "there is no virtual processor but the first")
         channel = self._channel(port)
         own = channel.status is ChannelStatus.VIRQ and channel.virq in abi.PER_VCPU_VIRQS
         if channel.status not in _MOVABLE or own:

@@ -203,7 +203,7 @@ class ProcessorHypercalls:
     def vcpu_op(self, command: int, vcpu: int, argument: int, *_: int) -> int:
         """State and registration of virtual processor 0."""
         if vcpu:
-            raise HypercallError(Errno.ENOENT, f"there is no virtual processor {vcpu}")
+            raise HypercallError(Errno.ENOENT, "there is no virtual processor but the first")
         match command:
             case VcpuOp.IS_UP:
                 return 1

@@ -32,7 +32,7 @@ def _empty_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("frobnicate", "No such command 'frobnicate'"),
+        ("frobnicate", "unknown command 'frobnicate'; known: advise, "),
         ("run --bogus", "No such option"),
         ("run --jobs 0", "'--jobs'"),
         ("run --jobs many", "'--jobs'"),
@@ -64,7 +64,7 @@ def _empty_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("show nowhere", "nowhere is not a folder"),
         ("show --by colour", "'--by'"),
         ("diff nowhere elsewhere", "nowhere is not a folder"),
-        ("diff nowhere", "Missing argument"),
+        ("diff nowhere", "no result folder in trapbench-runs/; name one"),
         ("list colours", "'colours' is not one of"),
     ],
 )

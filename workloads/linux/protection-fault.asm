@@ -7,9 +7,15 @@
 #: slots = ["faults"]
 
 @user
-# lmbench's lat_sig prot: the handler steps over the store.
+# lmbench's lat_sig prot: the handler steps over the store. A child does it: of its first process's faults the kernel
+# tells on the console, handled or not.
 user_main:
     mov rbp, [rdi + PARAM_ITERATIONS * 8]
+    mov eax, SYS_FORK
+    syscall
+    test rax, rax
+    js failed
+    jnz parent
     mov edi, SIGSEGV
     lea rsi, [rip + action]
     xor edx, edx
@@ -36,6 +42,15 @@ again:
     SET_RESULT 0, rax
     xor edi, edi
     jmp finish
+
+parent:                             # sleeps: the child switches the machine off
+    mov edi, -1
+    xor esi, esi
+    xor edx, edx
+    xor r10d, r10d
+    mov eax, SYS_WAIT4
+    syscall
+    jmp failed
 
 handler:
     inc qword ptr [rip + faults]

@@ -18,7 +18,7 @@ def first_workload(tmp_path) -> Path:
     """The file of the section "A first workload"."""
     path = tmp_path / "first.asm"
     block = TEXT.split("## A first workload")[1].split("```")[1]
-    path.write_text(block.removeprefix("text").lstrip("\n"))
+    path.write_text(block.partition("\n")[2])
     return path
 
 
