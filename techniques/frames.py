@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from techniques.technique import GuestError
 
-class OutOfFrames(Exception):
-    """The VMM's memory is used up."""
+
+class OutOfFrames(GuestError):
+    """The VMM's memory is used up: the guest cannot go on."""
 
 
 class FrameAllocator:
