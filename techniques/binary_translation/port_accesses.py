@@ -31,7 +31,7 @@ def port_in(builder: UnitBuilder, instruction: Instruction) -> bool:
     """IN: of a byte in the cache, of an open port by itself, else by a callout."""
     fixed = instruction.op1_kind == OpKind.IMMEDIATE8
     if instruction.op0_register != Register.AL:
-        return _wide_in(builder, instruction, fixed=fixed)
+        return _open_or_callout(builder, instruction, fixed=fixed)
     if fixed:
         return _in_fixed(builder, instruction)
     _look_up(builder)
@@ -49,15 +49,6 @@ def port_in(builder: UnitBuilder, instruction: Instruction) -> bool:
     return True
 
 
-def _wide_in(builder: UnitBuilder, instruction: Instruction, *, fixed: bool) -> bool:
-    if fixed or not builder.open_ports:
-        builder.callout(Kind.EMULATE, instruction)
-    else:
-        _look_up(builder)
-        _perform(builder, instruction)
-    return True
-
-
 def _take_held(builder: UnitBuilder) -> None:
     """AL from the table of values, by the port in RAX."""
     builder.emit("lea rcx, {port_values}", saved=_SAVED)
@@ -69,7 +60,12 @@ def _take_held(builder: UnitBuilder) -> None:
 
 def port_out(builder: UnitBuilder, instruction: Instruction) -> bool:
     """OUT: to an open port by itself, else by a callout."""
-    if instruction.op0_kind == OpKind.IMMEDIATE8 or not builder.open_ports:
+    return _open_or_callout(builder, instruction, fixed=instruction.op0_kind == OpKind.IMMEDIATE8)
+
+
+def _open_or_callout(builder: UnitBuilder, instruction: Instruction, *, fixed: bool) -> bool:
+    """An access of which the table holds no value; `fixed`: its port stands in the instruction."""
+    if fixed or not builder.open_ports:
         builder.callout(Kind.EMULATE, instruction)
     else:
         _look_up(builder)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -21,23 +17,14 @@ from techniques.several import RoundRobin, shared_machine
 from techniques.several.round_robin import Plan
 from tests.proofs import hypercall_fuzzing
 from tests.proofs.figures import counted
+from tests.proofs.watched_process import watch
 
-ROOT = Path(__file__).parents[2]
 VICTIM, GEOMETRY = "exit/hlt-timer", presets.load("nehalem").geometry
 MOST_GROWTH_MIB = 32  # of a process, whatever its guests ask for
-SECONDS = 600
 
 
 def fuzz(first: int, count: int) -> None:
-    """Run guests in a process of their own, whose end, memory and time are looked at from outside."""
-    command = [sys.executable, "-m", hypercall_fuzzing.__name__, str(first), str(count)]
-    ended = subprocess.run(
-        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    came_to = json.loads(ended.stdout)
-    assert sum(came_to["ends"].values()) == count
-    assert came_to["grown_mib"] < MOST_GROWTH_MIB
+    came_to = watch(hypercall_fuzzing.__name__, first, count, MOST_GROWTH_MIB)
     made = Counter(came_to["calls"])
     assert set(made) >= {call.name for call in HYPERCALLS} - {"iret", "sched_op"}
     counted("hypercall fuzzing: guests", count)

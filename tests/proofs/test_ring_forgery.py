@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from techniques.isolation.believing import believe
 from techniques.technique import Technique
 from tests.proofs import ring_forgery
 from tests.proofs.figures import counted
+from tests.proofs.watched_process import watch
 
-ROOT = Path(__file__).parents[2]
 MOST_GROWTH_MIB = 48  # of a process, whatever its guests' rings say
-SECONDS = 600
 
 
 def forge(first: int, count: int) -> None:
-    """Run guests in a process of their own, whose end, memory and time are looked at from outside."""
-    command = [sys.executable, "-m", ring_forgery.__name__, str(first), str(count)]
-    ended = subprocess.run(
-        command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    came_to = json.loads(ended.stdout)
-    assert sum(came_to["ends"].values()) == count
-    assert came_to["grown_mib"] < MOST_GROWTH_MIB
+    came_to = watch(ring_forgery.__name__, first, count, MOST_GROWTH_MIB)
     assert came_to["refused"] > count // 4  # what is forged is looked at
     counted("ring forgery: guests", count)
     counted("ring forgery: refusals", came_to["refused"])

@@ -15,7 +15,7 @@
 #: variants.interrupt-index = { command = 3 }
 
 # The engine's ports are hardware_model/devices/copy_engine.py's. Natively there is no engine: reads give ones, writes
-# vanish. A ported guest uses them as they are, for Xen has granted it the ports; hence IN and OUT as bytes.
+# vanish. A ported guest uses them as they are, for Xen has granted it the ports.
 .set ENGINE, 0x5a0
 .set ENGINE_LENGTH, ENGINE + 0x08
 .set ENGINE_COMMAND, ENGINE + 0x0c
@@ -27,15 +27,6 @@
 .set PLACE_OWN_END, 1
 .set PLACE_BUFFER, 2
 .set PLACE_MESSAGE, 3
-
-.macro out_port port
-    mov edx, \port
-    .byte 0xef                      # out dx, eax
-.endm
-.macro in_port port
-    mov edx, \port
-    .byte 0xed                      # in eax, dx
-.endm
 
 @kernel
 workload_main:
@@ -51,10 +42,10 @@ workload_main:
     mov rax, [rbx + PARAM_REQUEST * 8]
     test eax, eax
     jz .asked
-    out_port HOST_REQUEST
+    granted_out HOST_REQUEST
 .asked:
     mov rax, [rbx + PARAM_DATA * 8]
-    out_port ENGINE_DATA
+    granted_out ENGINE_DATA
     mov rax, [rbx + PARAM_PLACE * 8]
     cmp eax, PLACE_MESSAGE
     je .message
@@ -100,10 +91,10 @@ buffer_address:
 
 # ECX = port -> RAX = its 64-bit register
 wide_register:
-    in_port ecx
+    granted_in ecx
     mov r8d, eax
     lea ecx, [rcx + 4]
-    in_port ecx
+    granted_in ecx
     shl rax, 32
     or rax, r8
     ret
@@ -111,14 +102,14 @@ wide_register:
 # ECX = command, RSI = address
 engine_do:
     mov eax, esi
-    out_port ENGINE
+    granted_out ENGINE
     mov rax, rsi
     shr rax, 32
-    out_port ENGINE + 4
+    granted_out ENGINE + 4
     mov rax, [rbx + PARAM_LENGTH * 8]
-    out_port ENGINE_LENGTH
+    granted_out ENGINE_LENGTH
     mov eax, ecx
-    out_port ENGINE_COMMAND
+    granted_out ENGINE_COMMAND
     ret
 
 @kernel_data

@@ -12,11 +12,6 @@
 .set ENGINE_TARGET, 0x5b8
 .set WINDOW, 0xffffffffc0200000
 
-.macro in_port port
-    mov edx, \port
-    .byte 0xed                      # in eax, dx; granted to a ported guest
-.endm
-
 @kernel
 workload_main:
     push rbx
@@ -28,9 +23,9 @@ workload_main:
     mov edx, LEVEL_PAGE
     call make_slot
     mov rbp, rax                    # where the entry is
-    in_port ENGINE_TARGET
+    granted_in ENGINE_TARGET
     mov ebx, eax
-    in_port ENGINE_TARGET + 4
+    granted_in ENGINE_TARGET + 4
     shl rax, 32
     or rbx, rax
     cmp rbx, -1

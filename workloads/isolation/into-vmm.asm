@@ -14,15 +14,6 @@
 .set WINDOW, 0xffffffffc0200000
 .set VECTOR_INVALID_OPCODE, 6
 
-.macro in_port port
-    mov edx, \port
-    .byte 0xed                      # in eax, dx; granted to a ported guest
-.endm
-.macro out_port port
-    mov edx, \port
-    .byte 0xef                      # out dx, eax
-.endm
-
 @kernel
 workload_main:
     push rbx
@@ -37,16 +28,16 @@ workload_main:
     push qword ptr [rax + VECTOR_INVALID_OPCODE * 8]
     lea rdx, [rip + come_back]
     mov [rax + VECTOR_INVALID_OPCODE * 8], rdx
-    in_port ENGINE_TARGET
+    granted_in ENGINE_TARGET
     mov ebx, eax
-    in_port ENGINE_TARGET + 4
+    granted_in ENGINE_TARGET + 4
     shl rax, 32
     or rbx, rax
     cmp rbx, -1
     je .tried
     ROI_BEGIN
     call call_frame
-    out_port ENGINE_DATA
+    granted_out ENGINE_DATA
     ROI_END
 .tried:
     lea rbx, [rip + ones]

@@ -26,11 +26,6 @@
 .set FORGED_SECTOR, 5
 .set PATIENCE, 15000                # loops, in which a request is done or is never going to be
 
-.macro in_port port
-    mov edx, \port
-    .byte 0xed                      # in eax, dx; granted to a ported guest
-.endm
-
 @kernel
 workload_main:
     push rbx
@@ -71,10 +66,10 @@ workload_main:
 
 # ECX = port -> RAX = its 64-bit register
 wide_register:
-    in_port ecx
+    granted_in ecx
     mov r8d, eax
     lea ecx, [rcx + 4]
-    in_port ecx
+    granted_in ecx
     shl rax, 32
     or rax, r8
     ret

@@ -62,3 +62,13 @@
     .byte 0x0f, 0x1f, 0x84, 0x00
     .long 0x7b900002
 .endm
+
+# Ports that a VMM leaves to its guest's attacks: IN and OUT as bytes, for a ported kernel executes them, too.
+.macro granted_in port
+    mov edx, \port
+    .byte 0xed                      # in eax, dx
+.endm
+.macro granted_out port
+    mov edx, \port
+    .byte 0xef                      # out dx, eax
+.endm
