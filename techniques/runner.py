@@ -91,7 +91,7 @@ def run_guest(
             technique, workload, size, settings, _geometry(geometry), budget, protected=protected
         )
     image = guest_image(workload, size, ported=kind.ported, ring1=kind.ring1(settings))
-    memory = kind.vmm_bytes + image.ram_bytes + io_models.machine_bytes(io)
+    memory = kind.vmm_bytes_beside(image.ram_bytes) + image.ram_bytes + io_models.machine_bytes(io)
     machine = Machine(memory, _geometry(geometry))
     guest = kind(machine, image, settings)
     io_models.connect(guest, io)

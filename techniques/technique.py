@@ -73,7 +73,9 @@ class Technique(ABC):
         self.image = image
         self.settings = knobs
         self.base = machine.partition.base
-        self.memory = GuestMemory(machine.memory, self.base + self.vmm_bytes, image.ram_bytes)
+        self.memory = GuestMemory(
+            machine.memory, self.base + self.vmm_bytes_beside(image.ram_bytes), image.ram_bytes
+        )
         self.hot_exits: Counter[tuple[str, int]] = Counter()
         self.refusals = Refusals(machine.counters)
         self.para_virtual_disk: VirtioBlock | BlockBackend | None = (
@@ -86,6 +88,11 @@ class Technique(ABC):
         state = self.image.load(self.memory)
         self.image.set_up_firmware(self.platform)
         return state
+
+    @classmethod
+    def vmm_bytes_beside(cls, ram_bytes: int) -> int:
+        """Machine memory for the VMM beside a guest of `ram_bytes`, in pages of 2 MiB: `vmm_bytes`, if enough."""
+        return cls.vmm_bytes
 
     @classmethod
     def ring1(cls, settings: Mapping[str, Value]) -> bool:

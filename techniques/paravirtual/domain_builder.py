@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from hardware_model.boot import CpuState
 from techniques.guest import GuestMemory
 from techniques.paravirtual import abi, ring1_cpu, xen_mappings
@@ -37,8 +39,8 @@ class DomainBuilder:
             self._guest.write(address, data)
         if layout.hypercall_page is not None:
             self._guest.write(layout.hypercall_page - layout.virtual_base, hypercall_page())
-        pages = [domain.mfn(pfn) for pfn in range(domain.pages)]
-        self._guest.write(layout.p2m << 12, struct.pack(f"<{len(pages)}Q", *pages))
+        mfns = np.arange(domain.first_mfn, domain.first_mfn + domain.pages, dtype=np.uint64)
+        self._guest.write(layout.p2m << 12, mfns.tobytes())
         tables = self._map()
         self._guest.write(layout.start_info << 12, self._start_info(tables))
         root = domain.mfn(layout.first_table)
@@ -66,7 +68,7 @@ class DomainBuilder:
 
     def _map(self) -> FirstTables:
         layout = self._layout
-        tables = FirstTables(self._guest, self._domain.mfn, layout.first_table)
+        tables = FirstTables(self._guest, self._domain.first_mfn, layout.first_table)
         tables.map(layout.virtual_base, 0, layout.mapped)
         if layout.p2m_linear:
             tables.map(layout.p2m_linear, layout.p2m, self._p2m_frames())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from techniques.guest import GuestMemory
@@ -11,19 +9,20 @@ from techniques.paravirtual import page_entries as E
 
 _PAGE = E.PRESENT | E.WRITABLE | E.ACCESSED | E.DIRTY
 _TABLE = _PAGE | E.USER
+_READ_ONLY = ~E.WRITABLE & E.MASK64
 _ENTRIES = 512
 
 
 class FirstTables:
-    """Tables in the guest's frames from `first` on; `mfn(pfn)` gives machine frames."""
+    """Tables in the guest's frames from `first` on; its frame 0 is machine frame `mfn`, and so on."""
 
-    def __init__(self, guest: GuestMemory, mfn: Callable[[int], int], first: int) -> None:
+    def __init__(self, guest: GuestMemory, mfn: int, first: int) -> None:
         self._guest = guest
         self._mfn = mfn
         self.first = first
         self._tables: list[np.ndarray] = []
         self._below: dict[tuple[int, int], int] = {}  # (table, slot) -> table, by position
-        self._mapped: dict[int, tuple[int, int]] = {}  # frame -> the entry that maps it
+        self._mapped: list[tuple[int, int, int]] = []  # linear address, first frame, frames
         self._new()
 
     @property
@@ -43,22 +42,26 @@ class FirstTables:
             below = self._below.get((table, slot))
             if below is None:
                 below = self._below[table, slot] = self._new()
-                self._tables[table][slot] = self._mfn(self.first + below) << 12 | _TABLE
+                self._tables[table][slot] = (self._mfn + self.first + below) << 12 | _TABLE
             table = below
         return table
 
     def map(self, linear: int, pfn: int, count: int) -> None:
         """Map `count` frames from `pfn` on, writable, at `linear`."""
-        for number in range(count):
-            at = linear + (number << 12)
-            entry = (self._leaf(at), at >> 12 & 511)
-            self._tables[entry[0]][entry[1]] = self._mfn(pfn + number) << 12 | _PAGE
-            self._mapped[pfn + number] = entry
+        self._mapped.append((linear, pfn, count))
+        while count:
+            slot = linear >> 12 & 511
+            here = min(count, _ENTRIES - slot)
+            mfns = np.arange(self._mfn + pfn, self._mfn + pfn + here, dtype=np.uint64)
+            self._tables[self._leaf(linear)][slot : slot + here] = mfns << 12 | _PAGE
+            linear, pfn, count = linear + (here << 12), pfn + here, count - here
 
     def store(self) -> None:
         """Make the tables read-only where they are mapped, and write them."""
-        for pfn in range(self.first, self.first + self.count):
-            table, slot = self._mapped[pfn]
-            self._tables[table][slot] &= np.uint64(~E.WRITABLE & E.MASK64)
+        for linear, first, count in self._mapped:
+            for pfn in range(self.first, self.first + self.count):
+                if first <= pfn < first + count:
+                    at = linear + (pfn - first << 12)
+                    self._tables[self._leaf(at)][at >> 12 & 511] &= np.uint64(_READ_ONLY)
         for number, table_entries in enumerate(self._tables):
             self._guest.write(self.first + number << 12, table_entries.tobytes())

@@ -7,6 +7,8 @@ processor ignores.
 
 from __future__ import annotations
 
+import numpy as np
+
 PRESENT, WRITABLE, USER = 0x1, 0x2, 0x4
 WRITE_THROUGH, CACHE_DISABLE = 0x8, 0x10
 ACCESSED, DIRTY, LARGE, GLOBAL = 0x20, 0x40, 0x80, 0x100
@@ -40,3 +42,14 @@ def adjusted(level: int, entry: int, *, kernel_is_user: bool = True) -> int:
     if not entry & USER:
         entry |= GUEST_KERNEL | USER
     return entry if entry & GUEST_KERNEL else entry | GLOBAL | USER
+
+
+def adjusted_leaves(entries: np.ndarray, *, kernel_is_user: bool = True) -> np.ndarray:
+    """`adjusted` for all entries of a table of level 1."""
+    if not kernel_is_user:
+        return entries
+    kernel = entries & np.uint64(USER) == 0
+    marked = entries | np.where(kernel, np.uint64(GUEST_KERNEL | USER), np.uint64(0))
+    users = marked & np.uint64(GUEST_KERNEL) == 0
+    marked |= np.where(users, np.uint64(GLOBAL | USER), np.uint64(0))
+    return np.where(entries & np.uint64(PRESENT) != 0, marked, entries)

@@ -24,6 +24,7 @@ from techniques.paravirtual.abi import (
 from techniques.paravirtual.page_types import FrameType, PageTypes
 
 _VALIDATED = counter_table.index("pv.entry_validated")
+_MANY = 16  # present entries from which on a table is looked at as a whole
 _DESCRIPTOR_SYSTEM, _DESCRIPTOR_PRESENT, _DESCRIPTOR_TYPE = 1 << 44, 1 << 47, 0x1F << 40
 
 
@@ -38,6 +39,9 @@ class Memory(Protocol):
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store bytes."""
 
 
 class PageTables:
@@ -56,6 +60,7 @@ class PageTables:
         self._machine_frames = machine_frames
         self._counts = counters.data
         self._xen_entries = xen_entries
+        self._kernel_is_user = kernel_is_user
         self._adjusted = partial(E.adjusted, kernel_is_user=kernel_is_user)
         self.types: PageTypes
 
@@ -75,6 +80,8 @@ class PageTables:
 
     def _validate_table(self, mfn: int, level: int) -> None:
         entries = self._entries(mfn)
+        if level == 1 and self._validate_at_once(mfn, entries):
+            return
         taken: list[int] = []
         changed: dict[int, int] = {}
         for slot in np.flatnonzero(entries & np.uint64(E.PRESENT)).tolist():
@@ -94,6 +101,21 @@ class PageTables:
                 self._write((mfn << 12) + 8 * slot, entry)
         if level == 4:
             self._install_xen_slots(mfn)
+
+    def _validate_at_once(self, mfn: int, entries: np.ndarray) -> bool:
+        """Validate a table of level 1 if it maps many frames that were never looked at, as at a domain's start."""
+        present = entries[entries & np.uint64(E.PRESENT) != 0]
+        if len(present) < _MANY or (present & np.uint64(E.disallowed(1))).any():
+            return False
+        mfns = (present & np.uint64(E.ADDRESS)).astype(np.int64) >> 12
+        if not self.types.map_fresh(mfns, present & np.uint64(E.WRITABLE) != 0):
+            return False
+        self._counts[_VALIDATED] += len(present)
+        adjusted = E.adjusted_leaves(entries, kernel_is_user=self._kernel_is_user)
+        if (adjusted != entries).any():
+            self.types.on_failure(partial(self._memory.write, mfn << 12, entries.tobytes()))
+            self._memory.write(mfn << 12, adjusted.tobytes())
+        return True
 
     def _install_xen_slots(self, mfn: int) -> None:
         for slot in range(FIRST_XEN_SLOT, FIRST_GUEST_SLOT_ABOVE):

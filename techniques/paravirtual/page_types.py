@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+import numpy as np
+
 from hardware_model import counters as counter_table
 from techniques.paravirtual.abi import Errno, ForeignFrame, HypercallError
 
@@ -64,17 +66,60 @@ class Contents(Protocol):
         """Give back the references that the frame's contents hold."""
 
 
+class FreshFrames(dict[int, Frame]):
+    """The frames `mfns` by number: each becomes a record when it is first looked at by itself.
+
+    Until then it is as memory is at first or has mappings only, taken for whole tables at once and counted in arrays.
+    """
+
+    def __init__(self, mfns: range) -> None:
+        super().__init__()
+        self.mfns = mfns
+        self._fresh = np.ones(len(mfns), bool)
+        self._mappings = np.zeros(len(mfns), np.int32)
+        self._writable = np.zeros(len(mfns), np.int32)  # of these mappings
+
+    def __missing__(self, mfn: int) -> Frame:
+        if mfn not in self.mfns:
+            raise KeyError(mfn)
+        at = mfn - self.mfns.start
+        self._fresh[at] = False
+        frame = self[mfn] = Frame(1 + self._mappings.item(at))
+        if self._writable.item(at):
+            frame.type, frame.type_count = FrameType.WRITABLE, self._writable.item(at)
+            frame.validated = True
+        return frame
+
+    def map(self, mfns: np.ndarray, writable: np.ndarray) -> np.ndarray | None:
+        """Take a mapping of each of `mfns`, some `writable`; those that become writable now.
+
+        None, and nothing taken, unless all are frames of the domain that have no record yet.
+        """
+        if not len(mfns) or mfns.min() < self.mfns.start or mfns.max() >= self.mfns.stop:
+            return None
+        at = mfns - self.mfns.start
+        if not self._fresh[at].all():
+            return None
+        now = np.unique(at[writable])
+        now = now[self._writable[now] == 0]
+        np.add.at(self._mappings, at, 1)
+        np.add.at(self._writable, at[writable], 1)
+        taken: np.ndarray = now + self.mfns.start
+        return taken
+
+
 class PageTypes:
     """The frames of one domain. `flush` empties the TLB; called when a type change could leave stale rights in it."""
 
     def __init__(
         self,
-        mfns: Iterable[int],
+        mfns: range,
         contents: Contents,
         counters: counter_table.CounterArray,
         flush: Callable[[], None],
     ) -> None:
-        self._frames = {mfn: Frame(references=1) for mfn in mfns}
+        self._own = mfns
+        self._frames = FreshFrames(mfns)
         self._contents = contents
         self._counts = counters.data
         self._flush = flush
@@ -87,11 +132,11 @@ class PageTypes:
 
     def mfns(self) -> Iterable[int]:
         """All machine frame numbers of the domain."""
-        return self._frames.keys()
+        return (*self._own, *(mfn for mfn in self._frames if mfn not in self._own))
 
     def owns(self, mfn: int) -> bool:
         """Whether the domain owns the frame."""
-        return mfn in self._frames
+        return mfn in self._own or mfn in self._frames
 
     def share(self, mfn: int) -> None:
         """A frame of the hypervisor that the domain may map writable, and use as nothing else."""
@@ -127,8 +172,11 @@ class PageTypes:
 
     def get_page(self, mfn: int) -> Frame:
         """Take a reference; HypercallError EINVAL if the frame is not the domain's."""
-        frame = self._frames.get(mfn)
-        if frame is None or not frame.references:
+        try:
+            frame = self._frames[mfn]
+        except KeyError:
+            raise ForeignFrame(Errno.EINVAL, mfn) from None
+        if not frame.references:
             raise ForeignFrame(Errno.EINVAL, mfn)
         frame.references += 1
         return frame
@@ -150,6 +198,23 @@ class PageTypes:
             return
         with self.all_or_nothing():
             self._take_type(mfn, frame, kind)
+
+    def map_fresh(self, mfns: np.ndarray, writable: np.ndarray) -> bool:
+        """Take what mappings of `mfns` need, some of them `writable`, at once: as one after the other.
+
+        False, and nothing is taken, if it is not sure that all can be had, or that none makes the TLB stale.
+        """
+        changed = self._frames.map(mfns, writable)
+        if changed is None:
+            return False
+        self._counts[_TYPE_CHANGES] += len(changed)
+        self.on_failure(lambda: self._forget_types(changed))
+        return True
+
+    def _forget_types(self, mfns: np.ndarray) -> None:
+        for mfn in mfns.tolist():
+            frame = self._frames[mfn]
+            frame.type, frame.validated, frame.released_at = FrameType.NONE, False, -1
 
     def _take_type(self, mfn: int, frame: Frame, kind: FrameType) -> None:
         before = frame.type, frame.validated, frame.released_at

@@ -103,6 +103,11 @@ class Paravirtual(Technique):
         self.store: Store | None = None  # with devices to be found in it
 
     @classmethod
+    def vmm_bytes_beside(cls, ram_bytes: int) -> int:
+        """More for the machine-to-physical table where there is much memory, 2 MiB for each GiB of the machine."""
+        return cls.vmm_bytes + (ram_bytes >> 30 << 22)
+
+    @classmethod
     def ring1(cls, settings: Mapping[str, Value]) -> bool:
         """With traps of their own, programs lead to a kernel at CPL 1."""
         return settings["pv.traps"] == "direct"

@@ -41,7 +41,8 @@ class Plan:
     @property
     def memory_bytes(self) -> int:
         """Machine memory for it, in pages of 2 MiB."""
-        return -(-(self.kind.vmm_bytes + self.image.ram_bytes) // _ALIGNED) * _ALIGNED
+        ram_bytes = self.image.ram_bytes
+        return -(-(self.kind.vmm_bytes_beside(ram_bytes) + ram_bytes) // _ALIGNED) * _ALIGNED
 
 
 class RoundRobin:

@@ -36,6 +36,9 @@ class Ram:
     def read(self, address: int, size: int) -> bytes:
         return self.words[address >> 3 : address + size >> 3].tobytes()
 
+    def write(self, address: int, data: bytes) -> None:
+        self.words[address >> 3 : address + len(data) >> 3] = np.frombuffer(data, np.uint64)
+
 
 class World:
     """The code under test and the model over the same memory."""
