@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 600
 
 
-def watch(module: str, first: int, count: int, most_growth_mib: int) -> dict[str, Any]:
+def watch(module: str, first: int, count: int, most_growth_mib: int, *more: str) -> dict[str, Any]:
     """Have `module` run the guests of seeds `first` and following: all end, and the process grows by so much at most."""
-    command = [sys.executable, "-m", module, str(first), str(count)]
+    command = [sys.executable, "-m", module, str(first), str(count), *more]
     ended = subprocess.run(
         command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS
     )

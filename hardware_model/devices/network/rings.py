@@ -38,5 +38,6 @@ class DescriptorRing:
         return base + self.registers[HEAD] * DESCRIPTOR_BYTES
 
     def advance(self) -> None:
-        """The descriptor at the head is done."""
-        self.registers[HEAD] = (self.registers[HEAD] + 1) % self.entries
+        """The descriptor at the head is done; software may have taken the ring away meanwhile."""
+        if self.entries:
+            self.registers[HEAD] = (self.registers[HEAD] + 1) % self.entries

@@ -2,7 +2,7 @@
 
 It is spoken to by frames of ethertype 0x88B5 (IEEE 802 local experimental). Numbers are little-endian:
 
-    14  u16 kind   1 request: send `count` frames of `size` bytes made from `seed`, at least `gap` ns apart
+    14  u16 kind   1 request: send `count` frames of `size` bytes (to 1514) made from `seed`, `gap` ns apart or more
                    2 request: report on the data frames received so far
                    3 the report, of 72 bytes          4 data
     16  u32 count  24 u64 gap    32 u64 seed    40 u32 size                     (kind 1)
@@ -16,10 +16,16 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from typing import NamedTuple
 
 from hardware_model.devices.device import State
 from hardware_model.devices.generated_data import words
-from hardware_model.devices.network.link import MINIMUM_FRAME, PROPAGATION, wire_time
+from hardware_model.devices.network.link import (
+    MAXIMUM_FRAME,
+    MINIMUM_FRAME,
+    PROPAGATION,
+    wire_time,
+)
 
 ETHERTYPE = struct.pack(">H", 0x88B5)
 SEND, REPORT_REQUEST, REPORT, DATA = 1, 2, 3, 4
@@ -37,11 +43,25 @@ def data_frame(seed: int, sequence: int, size: int) -> bytes:
     return (head + words(seed, sequence * WORDS_PER_FRAME, count))[:size]
 
 
+class Stream(NamedTuple):
+    """The frames still to come of one request, the next of which is number `sequence` and arrives at `arrival`.
+
+    They are made when they are taken: a request may ask for four billion.
+    """
+
+    arrival: int
+    step: int
+    seed: int
+    sequence: int
+    frames: int
+    size: int
+
+
 class Station:
     """A traffic source, and a sink that counts data frames and chains a digest over them."""
 
     def __init__(self) -> None:
-        self._queue: list[tuple[int, int, int, int]] = []  # arrival, seed, sequence, size
+        self._queue: list[Stream] = []
         self._reports: list[tuple[int, bytes]] = []
         self._free = 0
         self.frames = 0
@@ -52,14 +72,17 @@ class Station:
         """When the next frame has arrived at the card."""
         if not self._queue:
             return self._reports[0][0] if self._reports else None
-        due = self._queue[0][0]
+        due = self._queue[0].arrival
         return min(due, self._reports[0][0]) if self._reports else due
 
     def take_frame(self) -> bytes:
         """The next frame."""
-        if self._reports and (not self._queue or self._reports[0][0] <= self._queue[0][0]):
+        if self._reports and (not self._queue or self._reports[0][0] <= self._queue[0].arrival):
             return self._reports.pop(0)[1]
-        _, seed, sequence, size = self._queue.pop(0)
+        arrival, step, seed, sequence, frames, size = self._queue.pop(0)
+        if sequence + 1 < frames:
+            rest = Stream(arrival + step, step, seed, sequence + 1, frames, size)
+            self._queue.insert(0, rest)
         return data_frame(seed, sequence, size)
 
     def receive(self, frame: bytes, now: int) -> None:
@@ -76,21 +99,24 @@ class Station:
             self.bytes += len(frame)
             self.digest = hashlib.sha256(self.digest + frame).digest()
 
-    def _arrival(self, size: int, now: int, gap: int = 0) -> int:
-        """When a frame of `size` bytes, sent at `now` or when the wire is free, is at the card."""
+    def _arrival(self, size: int, now: int, step: int, count: int = 1) -> int:
+        """When the first of `count` frames is here, which are sent every `step` ns, from `now` or a free wire on."""
         start = max(self._free, now)
-        self._free = start + max(wire_time(size), gap)
+        self._free = start + count * step
         return start + wire_time(size) + PROPAGATION
 
     def _schedule(self, frame: bytes, now: int) -> None:
         count, _, gap, seed, size = struct.unpack_from("<IIQQI", frame, 16)
-        for sequence in range(count):
-            self._queue.append((self._arrival(size, now, gap), seed, sequence, size))
+        if count and size <= MAXIMUM_FRAME:
+            step = max(wire_time(size), gap)
+            arrival = self._arrival(size, now, step, count)
+            self._queue.append(Stream(arrival, step, seed, 0, count, size))
 
     def _report(self, now: int) -> None:
         body = struct.pack("<HIIQ", REPORT, self.frames, 0, self.bytes) + self.digest
         frame = (_FROM_STATION + body).ljust(REPORT_BYTES, b"\0")
-        self._reports.append((self._arrival(len(frame), now), frame))
+        arrival = self._arrival(len(frame), now, wire_time(len(frame)))
+        self._reports.append((arrival, frame))
 
     def save(self) -> State:
         """Everything the station knows."""

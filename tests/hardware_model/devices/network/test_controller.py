@@ -173,3 +173,12 @@ def test_a_card_restored_in_the_middle_goes_on_alike(card):
     card.memory.content[:], card.now = memory, now
     card.pass_time()
     assert (card.devices.bridge.save(), bytes(card.memory.content)) == ended
+
+
+def test_a_ring_that_is_taken_away_while_a_frame_leaves_stays_empty(card):
+    send(card, station.data_frame(1, 0, 1000))
+    card.write(0x3808, 0)
+    card.pass_time()
+    assert card.devices.station.frames == 1
+    assert card.read(0x3810) == 0
+    assert card.platform.next_event() is None

@@ -58,3 +58,17 @@ def test_short_and_foreign_frames_are_ignored():
     far.receive(data_frame(1, 0, 59), 0)
     far.receive(data_frame(1, 0, 64).replace(ETHERTYPE, b"\x08\x00"), 0)
     assert far.frames == 0
+
+
+def test_four_billion_frames_are_asked_for_and_made_one_by_one():
+    far = Station()
+    far.receive(request((1 << 32) - 1, 1514, (1 << 64) - 1), 0)
+    assert [far.take_frame() for _ in range(3)] == [data_frame(7, n, 1514) for n in range(3)]
+    assert len(far.save()["queue"]) == 1
+
+
+def test_frames_that_no_wire_carries_are_not_sent():
+    far = Station()
+    far.receive(request(1, 1515, 0), 0)
+    far.receive(request(0, 100, 0), 0)
+    assert far.next_frame() is None
