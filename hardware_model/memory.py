@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from hardware_model import counters
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ class MachineMemory:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._bytes = engine.ram
+        self._bytes = engine.ram.data
         self._words = engine.ram64
         self._view = engine.ram64.data  # an item of it costs a third of the array's
         self.size = engine.ram_bytes
@@ -35,6 +38,10 @@ class MachineMemory:
     def view(self, address: int, count: int) -> memoryview:
         """A live view of `count` aligned 64-bit words from `address`, where no code lies."""
         return self._words[address >> 3 : (address >> 3) + count].data
+
+    def words(self, address: int, size: int) -> npt.NDArray[np.uint64]:
+        """The aligned 64-bit words of `size` bytes from `address`, live, for native code."""
+        return self._words[address >> 3 : (address + size) >> 3]
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes from `address`; IndexError beyond the end of memory."""

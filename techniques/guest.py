@@ -23,11 +23,12 @@ from hardware_model.platform import Platform
 
 
 class GuestMemory:
-    """Guest-physical memory of `size` bytes at machine address `base`."""
+    """Guest-physical memory of `size` bytes at machine address `base`; `words`, live, for native code."""
 
     def __init__(self, memory: MachineMemory, base: int, size: int) -> None:
         self.base = base
         self.size = size
+        self.words = memory.words(base, size)
         self._memory = memory
         self._read64 = memory.read64
         self._write64 = memory.write64

@@ -42,3 +42,10 @@ def write_entry(ram: Ram, mmu: State, address: np.uint64, entry: np.uint64) -> N
 def address_bits_reserved(mmu: State) -> np.uint64:
     """Bits 51:MAXPHYADDR, which are reserved in every entry of either dimension."""
     return U(_FRAME & ~((_ONE << mmu[Word.MAXPHYADDR]) - _ONE))
+
+
+@inner
+def join(entry: np.uint64, address: np.uint64, shift: np.uint64) -> np.uint64:
+    """The address that leaf `entry`, which covers 2^`shift` bytes, gives `address`."""
+    inside = (_ONE << shift) - _ONE
+    return U(entry & _FRAME & ~inside | address & inside)

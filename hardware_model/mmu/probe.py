@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from hardware_model.mmu.entries import Ram, entry_offset, read_entry
+from hardware_model.mmu.entries import Ram, entry_offset, join, read_entry
 from hardware_model.mmu.ept import EptEntry
 from hardware_model.mmu.nested import ept_misconfigured
 from hardware_model.mmu.paging import Cr0, Entry
 from hardware_model.mmu.state import State, Status, Word
 from hardware_model.mmu.tlb import FRAME, NONE
 from hardware_model.mmu.walker import entry_reserved
-from hardware_model.native import inner, native
+from hardware_model.native import native
 
 U = np.uint64
 _PG, _P, _PS = U(Cr0.PG), U(Entry.P), U(Entry.PS)
@@ -20,13 +20,7 @@ _EPT_PRESENT, _EPT_PS = U(7), U(EptEntry.PS)
 _OK, _PAGE_FAULT = int(Status.OK), int(Status.PAGE_FAULT)
 _VIOLATION = int(Status.EPT_VIOLATION)
 _MISCONFIGURATION = int(Status.EPT_MISCONFIGURATION)
-_ONE, _NINE, _TWELVE, _ROOT_SHIFT = U(1), U(9), U(12), U(39)
-
-
-@inner
-def _join(entry: np.uint64, address: np.uint64, shift: np.uint64) -> np.uint64:
-    inside = (_ONE << shift) - _ONE
-    return (entry & FRAME & ~inside) | (address & inside)
+_NINE, _TWELVE, _ROOT_SHIFT = U(9), U(12), U(39)
 
 
 @native
@@ -42,7 +36,7 @@ def probe_guest_physical(ram: Ram, mmu: State, gpa: np.uint64) -> tuple[int, np.
         if ept_misconfigured(mmu, entry, shift):
             return _MISCONFIGURATION, gpa
         if shift == _TWELVE or entry & _EPT_PS:
-            return _OK, _join(entry, gpa, shift)
+            return _OK, join(entry, gpa, shift)
         table = entry & FRAME
         shift -= _NINE
 
@@ -65,6 +59,6 @@ def probe(ram: Ram, mmu: State, va: np.uint64) -> tuple[int, np.uint64]:
         if not entry & _P or entry_reserved(mmu, entry, shift):
             return _PAGE_FAULT, va
         if shift == _TWELVE or entry & _PS:
-            return probe_guest_physical(ram, mmu, _join(entry, va, shift))
+            return probe_guest_physical(ram, mmu, join(entry, va, shift))
         guest = entry & FRAME
         shift -= _NINE

@@ -17,6 +17,7 @@ from techniques.binary_translation.unit import Callout, Kind, Unit
 from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException
 from techniques.deprivileged.virtual_cpu import AC
 from techniques.shadow.counts import PF_MMIO, PF_WRITE_PROTECT
+from techniques.shadow.guest_walk import LOAD, SMAP_LIFTED, STORE
 
 if TYPE_CHECKING:
     from techniques.binary_translation.vmm import BinaryTranslation
@@ -67,8 +68,8 @@ class Adaptation:
         vmm, address = self._vmm, unit.accesses[self._vmm.machine.registers.rip]
         write = instruction.op0_kind == OpKind.MEMORY
         linear = vmm.emulator.linear_address(instruction)
-        ac = bool(vmm.machine.registers.rflags & AC)
-        found = vmm.shadow.walker.walk(linear, write, False, False, ac)
+        lifted = SMAP_LIFTED if vmm.machine.registers.rflags & AC else 0
+        found = vmm.shadow.walker.walk(linear, (STORE if write else LOAD) | lifted)
         if isinstance(found, int):
             raise GuestException(PAGE_FAULT, found, linear)
         if found.gpa >= vmm.memory.size:

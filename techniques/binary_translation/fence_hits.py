@@ -25,6 +25,7 @@ from techniques.binary_translation.translator import is_copied
 from techniques.binary_translation.unit import Callout, Kind, Unit
 from techniques.deprivileged.exceptions import INVALID_OPCODE, PAGE_FAULT, GuestException
 from techniques.deprivileged.virtual_cpu import AC
+from techniques.shadow.guest_walk import LOAD, SMAP_LIFTED, STORE
 
 if TYPE_CHECKING:
     from techniques.binary_translation.vmm import BinaryTranslation
@@ -158,14 +159,14 @@ class FenceHits:
 
     def _table_fault(self, linear: int) -> GuestException | None:
         """The page fault of loading a descriptor."""
-        found = self._vmm.shadow.walker.walk(linear, False, False, False, True)
+        found = self._vmm.shadow.walker.walk(linear, LOAD | SMAP_LIFTED)
         return GuestException(PAGE_FAULT, found, linear) if isinstance(found, int) else None
 
     def _fault(self, instruction: Instruction) -> GuestException | None:
         """The page fault of the first access that reaches the VMM's slot, or of one before it."""
         vmm = self._vmm
         assert self.fence is not None
-        ac = bool(vmm.machine.registers.rflags & AC)
+        lifted = SMAP_LIFTED if vmm.machine.registers.rflags & AC else 0
         for memory in INFO.info(instruction).used_memory():
             if memory.access == OpAccess.NO_MEM_ACCESS:
                 continue
@@ -177,7 +178,8 @@ class FenceHits:
             for linear in (first, last & ~0xFFF):
                 if linear != first and linear >> 12 == first >> 12:
                     continue
-                found = vmm.shadow.walker.walk(linear, memory.access in WRITES, False, False, ac)
+                kind = STORE if memory.access in WRITES else LOAD
+                found = vmm.shadow.walker.walk(linear, kind | lifted)
                 if isinstance(found, int):
                     return GuestException(PAGE_FAULT, found, linear)
         return None

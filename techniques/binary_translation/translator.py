@@ -19,7 +19,7 @@ from techniques.deprivileged.exceptions import (
     invalid_opcode,
 )
 from techniques.guest import GuestMemory
-from techniques.shadow.guest_walk import GuestTranslation, GuestWalker
+from techniques.shadow.guest_walk import FETCH, GuestTranslation, GuestWalker
 
 UNIT_INSTRUCTIONS = 12
 LONGEST = 15
@@ -52,7 +52,7 @@ class Source:
         """As `frame`, with the tables that the walk went through."""
         if (linear + (1 << 47)) >> 48 not in (0, 1 << 16):
             raise general_protection()
-        found = self._walker.walk(linear, False, False, True, False)
+        found = self._walker.walk(linear, FETCH)
         if isinstance(found, int):
             raise GuestException(PAGE_FAULT, found, linear)
         if found.gpa >= self._memory.size and self.beyond is None:

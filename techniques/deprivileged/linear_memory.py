@@ -17,7 +17,7 @@ from techniques.deprivileged.exceptions import (
     GuestException,
 )
 from techniques.guest import GuestMemory
-from techniques.shadow.guest_walk import GuestWalker
+from techniques.shadow.guest_walk import LOAD, SMAP_LIFTED, STORE, USER, GuestWalker
 from techniques.technique import GuestError
 
 _MASK = (1 << 64) - 1
@@ -45,9 +45,11 @@ class LinearMemory:
         """(guest-physical address, bytes) of the parts in each page."""
         if not is_canonical(linear & _MASK):
             raise GuestException(STACK_FAULT if stack else GENERAL_PROTECTION, 0)
+        access = STORE if write else LOAD
+        access += (USER if user else 0) + (SMAP_LIFTED if ac else 0)
         while size > 0:
             part = min(size, _PAGE - linear % _PAGE)
-            found = self._walker.walk(linear & _MASK, write, user, False, ac)
+            found = self._walker.walk(linear, access)
             if isinstance(found, int):
                 raise GuestException(PAGE_FAULT, found, linear & _MASK)
             if found.gpa + part > self._memory.size:

@@ -12,7 +12,7 @@ from techniques.frames import FrameAllocator
 from techniques.guest import GuestMemory
 from techniques.knobs import Knob
 from techniques.shadow import FaultResult, ProcessorLimits, ShadowPager
-from techniques.shadow.counts import OWN_ENTRY_READ, view
+from techniques.shadow.counts import OWN_ENTRY_READ
 from techniques.shadow.guest_walk import GuestWalker
 from techniques.shadow.paging_mode import paging_mode
 from techniques.technique import GuestError
@@ -62,7 +62,7 @@ class ShadowMemory:
         self.forced_cr4 = CR4_TSD
         self.window = VmmWindow(machine.memory, frames)
         self.window_slots = 1  # counted downwards, in which the guest may have nothing
-        self.walker = GuestWalker(guest, view(machine.counters), OWN_ENTRY_READ)
+        self.walker = GuestWalker(guest, machine.counters, OWN_ENTRY_READ)
         self.pager = ShadowPager(
             guest=guest,
             machine=machine.memory,

@@ -7,16 +7,24 @@ leaf only when the access is allowed.
 
 from __future__ import annotations
 
-from hardware_model.mmu.paging import Cr0, Cr4, Efer, PageFault
-from techniques.shadow.counts import AD_PROPAGATED, GUEST_ENTRY_READ, Counts
-from techniques.shadow.entry_bits import ALL_BITS, ALL_RIGHTS, FRAME, KEEP, NX, PS, RW, US, A, D, P
+import struct
+
+import numpy as np
+
+from hardware_model.counters import CounterArray
+from hardware_model.mmu import software_walk
+from hardware_model.mmu.paging import PageFault
+from hardware_model.mmu.software_walk import LEAF_FLAGS, ROOT_LEVEL, TABLE_FLAGS, Walk, walk_tables
+from techniques.shadow.counts import AD_PROPAGATED, GUEST_ENTRY_READ, view
 from techniques.shadow.paging_mode import GuestPaging, PagingMode
 from techniques.shadow.ports import GuestMemory
 
-_P, _W, _U = int(PageFault.P), int(PageFault.W), int(PageFault.U)
-_RSVD, _I = int(PageFault.RSVD), int(PageFault.I)
-_PRESENT_RESERVED = _P | _RSVD
-_WP, _SMEP, _SMAP, _NXE = int(Cr0.WP), int(Cr4.SMEP), int(Cr4.SMAP), int(Efer.NXE)
+LOAD, STORE, FETCH = 0, int(PageFault.W), int(PageFault.I)
+USER, SMAP_LIFTED = int(PageFault.U), software_walk.SMAP_LIFTED
+"""What an access is: LOAD, STORE or FETCH, by user code, with EFLAGS.AC lifting SMAP; to be added up."""
+
+_LINEAR = (1 << 48) - 1  # the bits of a linear address that a walk uses
+_RESULT = struct.Struct("10Q")  # from Walk.GPA on
 
 
 class GuestTranslation:
@@ -30,7 +38,7 @@ class GuestTranslation:
     __slots__ = ("entry", "gpa", "level", "path", "rights")
 
     def __init__(
-        self, gpa: int, level: int, entry: int, rights: int, path: list[tuple[int, int]]
+        self, gpa: int, level: int, entry: int, rights: int, path: tuple[tuple[int, int], ...]
     ) -> None:
         self.gpa = gpa
         self.level = level
@@ -46,102 +54,61 @@ class GuestWalker:
     translated by the processor: a walk that stands for that counts apart.
     """
 
-    def __init__(self, guest: GuestMemory, counts: Counts, reads: int = GUEST_ENTRY_READ) -> None:
-        self._reads = reads
-        self._read64 = guest.read64
+    def __init__(
+        self, guest: GuestMemory, counters: CounterArray, reads: int = GUEST_ENTRY_READ
+    ) -> None:
+        self._tables = guest.words
         self._write64 = guest.write64
-        self._size = guest.size
-        self._counts = counts
+        self._counters = counters
+        self._counts = view(counters)
+        self._array = np.zeros(software_walk.WORDS, np.uint64)
+        self.words = self._array.data
+        """The words `software_walk.Walk` of the last walk, and the registers that the next one uses."""
+        self.words[Walk.READS] = reads
+        self._found = self.words[Walk.GPA : Walk.ADDRESS]
 
     def configure(self, paging: GuestPaging, mode: PagingMode) -> None:
         """Take the guest's registers over."""
-        self.load_root(paging.cr3)
-        self._reserved_table = mode.reserved_table
-        self._reserved_large = mode.reserved_large
-        self._write_protect = bool(paging.cr0 & _WP)
-        self._smep = bool(paging.cr4 & _SMEP)
-        self._smap = bool(paging.cr4 & _SMAP)
-        self._reports_fetch = self._smep or bool(paging.efer & _NXE)
+        words = self.words
+        words[Walk.CR0], words[Walk.CR4] = paging.cr0, paging.cr4
+        words[Walk.CR3], words[Walk.EFER] = paging.cr3, paging.efer
+        for level in range(1, ROOT_LEVEL + 1):
+            words[Walk.RESERVED_TABLE + level] = mode.reserved_table[level]
+            words[Walk.RESERVED_LARGE + level] = mode.reserved_large[level]
 
     def load_root(self, cr3: int) -> None:
         """Take over a new CR3 alone."""
-        self._root = cr3 & FRAME
+        self.words[Walk.CR3] = cr3
 
-    def walk(
-        self, va: int, write: bool, user: bool, fetch: bool, ac: bool
-    ) -> GuestTranslation | int:
-        """The translation of `va` for one access, or the error code of the page fault it causes.
+    def walk(self, va: int, access: int) -> GuestTranslation | int:
+        """The translation of `va` for one access (`LOAD` and so on), or the error code of the page fault it causes."""
+        va &= _LINEAR
+        status = walk_tables(self._tables, self._array, self._counters, va, access, ROOT_LEVEL)
+        while status == TABLE_FLAGS:
+            self._set_flags()
+            level = self.words[Walk.LEVEL]
+            status = walk_tables(self._tables, self._array, self._counters, va, access, level)
+        if status >= 0:
+            return status
+        if status == LEAF_FLAGS:
+            self._set_flags()
+        return self._result()
 
-        `ac` is whether EFLAGS.AC lifts SMAP for this access.
-        """
-        counts, reads, read64, size = self._counts, self._reads, self._read64, self._size
-        table, rights, level, shift = self._root, ALL_RIGHTS, 4, 39
-        path: list[tuple[int, int]] = []
-        while True:
-            counts[reads] += 1
-            address = table + (va >> (shift - 3) & 0xFF8)
-            entry = read64(address) if address < size else ALL_BITS
-            if not entry & P:
-                return self._error(0, write, user, fetch)
-            reserved = self._reserved_large if entry & PS else self._reserved_table
-            if entry & reserved[level]:
-                return self._error(_PRESENT_RESERVED, write, user, fetch)
-            rights = rights & (entry | KEEP) | entry & NX
-            if level == 1 or entry & PS:
-                break
-            if not entry & A:
-                self._set_flags(address, entry | A)
-            table = entry & FRAME
-            path.append((table >> 12, rights))
-            level -= 1
-            shift -= 9
-        if not self._allows(rights, write, user, fetch, ac):
-            return self._error(_P, write, user, fetch)
-        flags = A | D if write else A
-        if entry & flags != flags:
-            entry |= flags
-            self._set_flags(address, entry)
-        inside = (1 << shift) - 1
-        return GuestTranslation(entry & FRAME & ~inside | va & inside, level, entry, rights, path)
+    def _result(self) -> GuestTranslation:
+        gpa, level, entry, rights, gfn3, access3, gfn2, access2, gfn1, access1 = _RESULT.unpack(
+            self._found
+        )
+        path: tuple[tuple[int, int], ...] = ((gfn3, access3), (gfn2, access2), (gfn1, access1))
+        if level > 1:
+            path = path[: ROOT_LEVEL - level]
+        return GuestTranslation(gpa, level, entry, rights, path)
 
-    def _allows(self, rights: int, write: bool, user: bool, fetch: bool, ac: bool) -> bool:
-        if fetch and rights & NX:
-            return False
-        if user:
-            return bool(rights & US and (rights & RW or not write))
-        if write and self._write_protect and not rights & RW:
-            return False
-        if rights & US:
-            return not self._smep if fetch else ac or not self._smap
-        return True
-
-    def _error(self, cause: int, write: bool, user: bool, fetch: bool) -> int:
-        if write:
-            cause |= _W
-        if user:
-            cause |= _U
-        if fetch and self._reports_fetch:
-            cause |= _I
-        return cause
-
-    def _set_flags(self, address: int, entry: int) -> None:
-        if address < self._size:
-            self._write64(address, entry)
-            self._counts[AD_PROPAGATED] += 1
+    def _set_flags(self) -> None:
+        """Store the entry whose accessed or dirty flag the last walk found missing."""
+        self._write64(self.words[Walk.ADDRESS], self.words[Walk.ENTRY])
+        self._counts[AD_PROPAGATED] += 1
 
     def probe(self, va: int) -> int | None:
         """Guest-physical address of `va`, whatever the rights; no side effects on the guest."""
-        table, shift = self._root, 39
-        for level in (4, 3, 2, 1):
-            self._counts[self._reads] += 1
-            address = table + (va >> (shift - 3) & 0xFF8)
-            entry = self._read64(address) if address < self._size else ALL_BITS
-            reserved = self._reserved_large if entry & PS else self._reserved_table
-            if not entry & P or entry & reserved[level]:
-                return None
-            if level == 1 or entry & PS:
-                break
-            table = entry & FRAME
-            shift -= 9
-        inside = (1 << shift) - 1
-        return entry & FRAME & ~inside | va & inside
+        gpa = software_walk.probe_tables(self._tables, self._array, self._counters, va & _LINEAR)
+        return None if gpa < 0 else gpa

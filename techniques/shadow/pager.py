@@ -13,7 +13,14 @@ from techniques.shadow.entry_bits import NX, RW, US, D
 from techniques.shadow.errors import ReservedRegion
 from techniques.shadow.faults import FILLED, DeviceAccess, EmulateWrite, FaultResult, GuestFault
 from techniques.shadow.flushes import Flushes
-from techniques.shadow.guest_walk import GuestTranslation, GuestWalker
+from techniques.shadow.guest_walk import (
+    FETCH,
+    SMAP_LIFTED,
+    STORE,
+    USER,
+    GuestTranslation,
+    GuestWalker,
+)
 from techniques.shadow.paging_mode import (
     CR0_BITS,
     CR4_BITS,
@@ -26,7 +33,8 @@ from techniques.shadow.policies import POLICIES, Policy
 from techniques.shadow.ports import FrameAllocator, GuestMemory, MachineMemory, Tlb
 from techniques.shadow.resources import Resources
 
-_W, _U, _I = int(PageFault.W), int(PageFault.U), int(PageFault.I)
+_W = int(PageFault.W)
+_ACCESS = STORE | USER | FETCH  # bits of an error code that say what the access was
 _SMEP, _SMAP = int(Cr4.SMEP), int(Cr4.SMAP)
 _MUST_EMULATE = -1
 NOTHING_RESERVED: Mapping[int, int] = MappingProxyType({})
@@ -68,9 +76,9 @@ class ShadowPager:
             raise ValueError("only a deprivileged guest shares linear addresses with its VMM")
         self._counts = counted.view(counters)
         self._flushes = Flushes(tlb, self._counts)
-        self._walker = GuestWalker(guest, self._counts)
+        self._walker = GuestWalker(guest, counters)
         own = counted.OWN_ENTRY_READ if deprivileged else counted.GUEST_ENTRY_READ
-        self._own_walker = GuestWalker(guest, self._counts, own)
+        self._own_walker = GuestWalker(guest, counters, own)
         self._size = guest.size
         self._limits = limits
         self._reserved = dict(reserved)
@@ -161,7 +169,8 @@ class ShadowPager:
         counts = self._counts
         counts[counted.PF_TOTAL] += 1
         write = bool(error_code & _W)
-        found = self._walker.walk(va, write, bool(error_code & _U), bool(error_code & _I), ac)
+        access = error_code & _ACCESS
+        found = self._walker.walk(va, access | SMAP_LIFTED if ac else access)
         if isinstance(found, int):
             counts[counted.PF_GUEST] += 1
             self._forget(va)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 
 class GuestMemory(Protocol):
     """Guest-physical memory: one contiguous region of machine memory."""
@@ -11,6 +14,10 @@ class GuestMemory(Protocol):
     @property
     def size(self) -> int:
         """Bytes of RAM; guest-physical RAM starts at 0."""
+
+    @property
+    def words(self) -> npt.NDArray[np.uint64]:
+        """The aligned 64-bit words of RAM, live, for native code."""
 
     def read64(self, gpa: int) -> int:
         """The aligned 64-bit word at guest-physical `gpa`."""

@@ -58,15 +58,15 @@ class Memory:
     """Words of machine memory; a guest's memory if `base` is not 0."""
 
     def __init__(self, words, base=0, size=None):
-        self.words = words
         self.base = base
         self.size = size or words.size * 8
+        self.words = words[base >> 3 : (base + self.size) >> 3]
 
     def read64(self, address):
-        return int(self.words[(self.base + address) >> 3])
+        return int(self.words[address >> 3])
 
     def write64(self, address, value):
-        self.words[(self.base + address) >> 3] = value
+        self.words[address >> 3] = value
 
     def zero_page(self, address):
         self.words[address >> 3 : (address >> 3) + 512] = 0

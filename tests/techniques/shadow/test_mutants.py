@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from hardware_model.mmu.paging import Cr0, Cr4
+from hardware_model.mmu.software_walk import Walk
 from techniques.shadow.derivation import Derivation
 from techniques.shadow.flushes import Flushes
 from techniques.shadow.guest_walk import GuestWalker
@@ -69,7 +71,7 @@ def write_protection_is_always_on(patch: MonkeyPatch) -> None:
 
     def configure(self: GuestWalker, *modes: Any) -> None:
         whole(self, *modes)
-        self._write_protect = True
+        self.words[Walk.CR0] |= int(Cr0.WP)
 
     patch.setattr(GuestWalker, "configure", configure)
 
@@ -80,7 +82,7 @@ def no_smap(patch: MonkeyPatch) -> None:
 
     def configure(self: GuestWalker, *modes: Any) -> None:
         whole(self, *modes)
-        self._smap = False
+        self.words[Walk.CR4] &= ~int(Cr4.SMAP)
 
     patch.setattr(GuestWalker, "configure", configure)
 
