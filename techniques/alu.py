@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from iced_x86 import Instruction, Mnemonic, OpKind
+from iced_x86 import Instruction, Mnemonic
 
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.general_registers import read_gpr, source_operand, write_gpr
 from hardware_model.executor.registers import Registers
 
 Operation = Callable[[Registers, Instruction, int, int], int]
@@ -16,9 +16,7 @@ STORES = frozenset({Mnemonic.MOV, Mnemonic.MOVNTI})
 
 
 def _source(registers: Registers, instruction: Instruction, size: int) -> int:
-    if instruction.op1_kind == OpKind.REGISTER:
-        return read_gpr(registers, instruction.op1_register)
-    return int(instruction.immediate(1)) & (1 << 8 * size) - 1
+    return source_operand(instruction, size)(registers)
 
 
 def _result_flags(value: int, size: int) -> int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
+from iced_x86 import Decoder, Instruction, Mnemonic, OpKind
 
 from hardware_model import counters as counter_table
 from hardware_model.cpu import device_access
-from hardware_model.cpu.device_access import UnsupportedAccess, read_gpr
+from hardware_model.cpu.device_access import UnsupportedAccess
+from hardware_model.cpu.general_registers import PARTS, source_operand
+from hardware_model.cpu.memory_operand import memory_operand, memory_size
 from hardware_model.machine import Machine
 from hardware_model.vmx.qualifications import IoInstruction
 from techniques.alu import OPERATIONS, STORES
@@ -25,8 +27,8 @@ Translate = Callable[[int], int | None]
 Written = Callable[[int, int], None]
 _EMULATE, _BYTES = counter_table.index("emulate"), counter_table.index("emulate.bytes")
 _MASK = (1 << 64) - 1
+_PAGE, _LONGEST = 0x1000, 15
 _DF = 1 << 10
-_SEGMENT_BASES = {Register.FS: "fs", Register.GS: "gs"}
 _RCX, _RSI, _RDI = 1, 6, 7
 
 
@@ -57,7 +59,7 @@ class Emulator:
     ) -> None:
         self._machine = machine
         self._registers = machine.registers
-        self._counters = machine.counters
+        self._counts = machine.counters.data  # quicker to increment
         self._memory = memory
         self._devices = devices
         self._translate = translate
@@ -66,7 +68,7 @@ class Emulator:
 
     def fetch(self) -> bytes:
         """Up to 15 code bytes at the guest's RIP, counted as copied."""
-        self._counters[_BYTES] += min(15, 0x1000 - (self._registers.rip & 0xFFF))
+        self._counts[_BYTES] += min(_LONGEST, _PAGE - self._registers.rip % _PAGE)
         return self._code()
 
     def decode(self) -> Instruction:
@@ -77,17 +79,19 @@ class Emulator:
         """The code at RIP. A `known` instruction was decoded earlier: nothing is fetched anew."""
         if known:
             return self._code()
-        self._counters[_EMULATE] += 1
+        self._counts[_EMULATE] += 1
         return self.fetch()
 
     def _code(self) -> bytes:
         """Up to 15 bytes at RIP, uncounted."""
         rip = self._registers.rip
-        first = min(15, 0x1000 - (rip & 0xFFF))
+        first = _PAGE - rip % _PAGE
+        if first >= _LONGEST:
+            return self._memory.read(self._physical(rip), _LONGEST)
         code = self._memory.read(self._physical(rip), first)
-        following = self._translate((rip + first) & _MASK) if first < 15 else None
+        following = self._translate(rip + first & _MASK)
         if following is not None and following < self._memory.size:
-            code += self._memory.read(following, 15 - first)
+            code += self._memory.read(following, _LONGEST - first)
         return code
 
     def _physical(self, linear: int) -> int:
@@ -97,11 +101,11 @@ class Emulator:
         return gpa
 
     def _read(self, linear: int, size: int) -> bytes:
-        self._counters[_BYTES] += size
+        self._counts[_BYTES] += size
         return self._memory.read(self._physical(linear), size)
 
     def _write(self, linear: int, data: bytes) -> None:
-        self._counters[_BYTES] += len(data)
+        self._counts[_BYTES] += len(data)
         gpa = self._physical(linear)
         self._memory.write(gpa, data)
         self._written(gpa, len(data))
@@ -122,61 +126,19 @@ class Emulator:
             access = device_access.decode(code, self._registers.rip)
         except UnsupportedAccess as error:
             raise GuestError(str(error)) from None
-        if access.write:
-            self._devices.write(gpa, access.size, access.stored_value(self._registers))
+        if access.stored is not None:
+            self._devices.write(gpa, access.size, access.stored(self._registers))
         else:
             access.complete_load(self._registers, self._devices.read(gpa, access.size))
         self.complete(access.length)
 
     def store(self, *, known: bool = False) -> None:
         """Perform the store at RIP on guest memory."""
-        instruction = _decoded(self._begin(known=known), self._registers.rip)
-        operation = OPERATIONS.get(instruction.mnemonic)
-        if instruction.mnemonic in _STRING_STORES:
-            self._string_store(instruction)
-        elif instruction.mnemonic in STORES and instruction.op0_kind == OpKind.MEMORY:
-            self._plain_store(instruction)
-        elif operation is not None and instruction.op0_kind == OpKind.MEMORY:
-            self._read_modify_write(instruction)
-        else:
-            raise GuestError(
-                f"the emulator does not know the store at {self._registers.rip:#x}: {instruction}"
-            )
+        _store(self._begin(known=known), self._registers.rip)(self)
 
     def linear_address(self, instruction: Instruction) -> int:
         """Linear address of the ModRM memory operand."""
-        if instruction.is_ip_rel_memory_operand:
-            return int(instruction.ip_rel_memory_address)
-        registers, address = self._registers, int(instruction.memory_displacement)
-        if instruction.memory_base != Register.NONE:
-            address += read_gpr(registers, instruction.memory_base)
-        if instruction.memory_index != Register.NONE:
-            address += read_gpr(registers, instruction.memory_index) * int(
-                instruction.memory_index_scale
-            )
-        segment = _SEGMENT_BASES.get(instruction.memory_segment)
-        if segment is not None:
-            address += registers.segment(segment).base
-        return address & _MASK
-
-    def _source(self, instruction: Instruction, size: int) -> int:
-        if instruction.op1_kind == OpKind.REGISTER:
-            return read_gpr(self._registers, instruction.op1_register)
-        return int(instruction.immediate(1)) & (1 << 8 * size) - 1
-
-    def _plain_store(self, instruction: Instruction) -> None:
-        size = device_access._memory_size(instruction)
-        linear = self.linear_address(instruction)
-        self._write(linear, self._source(instruction, size).to_bytes(size, "little"))
-        self.complete(instruction.len)
-
-    def _read_modify_write(self, instruction: Instruction) -> None:
-        size = device_access._memory_size(instruction)
-        linear = self.linear_address(instruction)
-        old = int.from_bytes(self._read(linear, size), "little")
-        new = OPERATIONS[instruction.mnemonic](self._registers, instruction, old, size)
-        self._write(linear, new.to_bytes(size, "little"))
-        self.complete(instruction.len)
+        return memory_operand(instruction).linear(self._registers)
 
     def _string_store(self, instruction: Instruction) -> None:
         """One iteration of STOS or MOVS."""
@@ -231,3 +193,51 @@ _STRING_STORES = {
     Mnemonic.MOVSD: (4, True),
     Mnemonic.MOVSQ: (8, True),
 }
+
+
+Store = Callable[[Emulator], None]
+
+
+@lru_cache(maxsize=1 << 14)
+def _store(code: bytes, rip: int) -> Store:
+    """What performs the store that `code` at `rip` begins with; GuestError if there is no telling."""
+    instruction = Decoder(64, code, ip=rip).decode()
+    mnemonic = instruction.mnemonic
+    if mnemonic in _STRING_STORES:
+        return lambda emulator: emulator._string_store(instruction)
+    if instruction.op0_kind == OpKind.MEMORY:
+        if mnemonic in STORES and _has_value(instruction):
+            return _plain_store(instruction)
+        if mnemonic in OPERATIONS:
+            return _read_modify_write(instruction)
+    raise GuestError(f"the emulator does not know the store at {rip:#x}: {instruction}")
+
+
+def _has_value(instruction: Instruction) -> bool:
+    return instruction.op1_kind != OpKind.REGISTER or instruction.op1_register in PARTS
+
+
+def _plain_store(instruction: Instruction) -> Store:
+    size, length = memory_size(instruction), instruction.len
+    linear, value = memory_operand(instruction).linear, source_operand(instruction, size)
+
+    def perform(emulator: Emulator) -> None:
+        registers = emulator._registers
+        emulator._write(linear(registers), value(registers).to_bytes(size, "little"))
+        emulator.complete(length)
+
+    return perform
+
+
+def _read_modify_write(instruction: Instruction) -> Store:
+    size, length = memory_size(instruction), instruction.len
+    linear, operation = memory_operand(instruction).linear, OPERATIONS[instruction.mnemonic]
+
+    def perform(emulator: Emulator) -> None:
+        address = linear(emulator._registers)
+        old = int.from_bytes(emulator._read(address, size), "little")
+        new = operation(emulator._registers, instruction, old, size)
+        emulator._write(address, new.to_bytes(size, "little"))
+        emulator.complete(length)
+
+    return perform

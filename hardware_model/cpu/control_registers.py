@@ -9,7 +9,8 @@ from typing import Protocol
 from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 
 from hardware_model.cpu import linear_access
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.general_registers import read_gpr, write_gpr
+from hardware_model.cpu.memory_operand import memory_operand
 from hardware_model.executor.engine import Engine
 from hardware_model.mmu.paging import Cr0, Cr4
 
@@ -70,7 +71,7 @@ def decode_write(engine: Engine) -> tuple[int, int] | None:
     """(register, value) that the intercepted MOV to CR, LMSW or CLTS writes; None for another instruction."""
     instruction = Decoder(64, engine.instruction_bytes(), ip=engine.registers.rip).decode()
     if instruction.mnemonic == Mnemonic.LMSW and instruction.op_kind(0) == OpKind.MEMORY:
-        address = linear_access.operand_address(engine, instruction)
+        address = memory_operand(instruction).linear(engine.registers)
         value = linear_access.read(engine, address, 2)
         if value is None:
             raise OperandFault(address)
@@ -104,5 +105,5 @@ def store_machine_status(engine: Engine, cr0: int) -> None:
     if instruction.op_kind(0) == OpKind.REGISTER:
         write_gpr(engine.registers, instruction.op0_register, cr0)
         return
-    address = linear_access.operand_address(engine, instruction)
+    address = memory_operand(instruction).linear(engine.registers)
     linear_access.store(engine, address, (cr0 & 0xFFFF).to_bytes(2, "little"))

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from iced_x86 import Instruction, Register
 
-from hardware_model.cpu.device_access import UnsupportedAccess, read_gpr
+from hardware_model.cpu.device_access import UnsupportedAccess
 from hardware_model.executor.engine import Engine
 from hardware_model.mmu import access, probe
 from hardware_model.mmu.state import Kind, Status, Word
 
 _MASK = (1 << 64) - 1
 _AC = 1 << 18
-_SEGMENT_BASES = {Register.FS: "fs", Register.GS: "gs"}
-
-
-def operand_address(engine: Engine, instruction: Instruction) -> int:
-    """Linear address of the ModRM memory operand."""
-    registers = engine.registers
-    if instruction.is_ip_rel_memory_operand:
-        return int(instruction.ip_rel_memory_address)
-    address = int(instruction.memory_displacement)
-    if instruction.memory_base != Register.NONE:
-        address += read_gpr(registers, instruction.memory_base)
-    if instruction.memory_index != Register.NONE:
-        index = read_gpr(registers, instruction.memory_index)
-        address += index * int(instruction.memory_index_scale)
-    if instruction.memory_segment in _SEGMENT_BASES:
-        address += registers.segment(_SEGMENT_BASES[instruction.memory_segment]).base
-    return address & _MASK
 
 
 def _machine_address(engine: Engine, linear: int) -> int | None:

@@ -166,9 +166,9 @@ class Processor:
         """Load or store of a device register that the bare machine performs."""
         access = device_access.decode(self._engine.instruction_bytes(), self._registers.rip)
         address = int(self._words[W.EVENT_PHYSICAL])
-        if access.write:
+        if access.stored is not None:
             self._engine.counters[_MMIO_WRITE] += 1
-            self._bus.write(address, access.size, access.stored_value(self._registers))
+            self._bus.write(address, access.size, access.stored(self._registers))
         else:
             self._engine.counters[_MMIO_READ] += 1
             access.complete_load(self._registers, self._bus.read(address, access.size))

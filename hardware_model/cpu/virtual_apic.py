@@ -177,11 +177,11 @@ class VirtualApic:
         if not self._virtualized(offset, found.size, write=write):
             return self._access_exit(offset, write=write)
         self._counters[_ACCESS] += 1
-        if not write:
+        if found.stored is None:
             value = self.page.register(offset & ~3) >> 8 * (offset & 3)
             found.complete_load(self._registers, value & (1 << 8 * found.size) - 1)
             return DONE | NOTHING
-        self.page.set_register(offset, found.stored_value(self._registers), found.size)
+        self.page.set_register(offset, found.stored(self._registers), found.size)
         return DONE | self.written(offset & ~3)
 
     def _access_exit(self, offset: int, *, write: bool) -> int:

@@ -60,6 +60,7 @@ class Engine:
         self._all = self._raw[start : start + ram_bytes + PRIVATE_BYTES]
         self.ram, self.private = self._all[:ram_bytes], self._all[ram_bytes:]
         self.ram64 = self.ram.view(np.uint64)
+        self._octets = self.ram.data  # a slice of it costs a third of the array's
         self.mmu = mmu
         self.counters = counters
         self.words = np.zeros(W.WORDS, np.uint64)
@@ -227,7 +228,7 @@ class Engine:
     def write_code_safe(self, address: int, data: bytes) -> bool:
         """Write machine memory for a VMM or a device; True if translations of code had to be dropped."""
         end = address + len(data)
-        self.ram[address:end] = np.frombuffer(data, np.uint8)
+        self._octets[address:end] = data
         return self.drop_code(address, end)
 
     def drop_code(self, address: int, end: int) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction, Mnemonic, OpKind, Register, RegisterExt
 
-from hardware_model.cpu.device_access import write_gpr
+from hardware_model.cpu.general_registers import write_gpr
 from techniques.deprivileged.virtual_cpu import AC, IF, IOPL, RF, VM
 
 if TYPE_CHECKING:

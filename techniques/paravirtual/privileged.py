@@ -11,7 +11,7 @@ from collections.abc import Callable
 from iced_x86 import Decoder, Instruction, Mnemonic, OpKind, Register
 
 from hardware_model import counters as counter_table
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.general_registers import read_gpr, write_gpr
 from hardware_model.machine import Machine
 from techniques.paravirtual.domain import Domain
 from techniques.paravirtual.guest_cpuid import guest_cpuid

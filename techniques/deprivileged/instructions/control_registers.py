@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from iced_x86 import Instruction, OpKind, Register
 
 from hardware_model.cpu import control_registers
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.general_registers import read_gpr, write_gpr
 from techniques.deprivileged.exceptions import general_protection, invalid_opcode
 
 if TYPE_CHECKING:

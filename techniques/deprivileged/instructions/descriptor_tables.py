@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction, OpKind
 
-from hardware_model.cpu.device_access import read_gpr
+from hardware_model.cpu.general_registers import read_gpr
 from hardware_model.descriptors import SystemType
 from hardware_model.executor.registers import Segment
 from techniques.deprivileged.descriptor_mirror import PRESENT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction, Mnemonic, OpKind, Register
 
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.general_registers import read_gpr, write_gpr
 from hardware_model.task_state import IO_MAP_BASE_OFFSET, TSS_BYTES
 from techniques.deprivileged.exceptions import general_protection
 from techniques.deprivileged.virtual_cpu import AC

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from iced_x86 import Code, Instruction, MemorySize, Mnemonic, OpKind, Register
 
-from hardware_model.cpu.device_access import read_gpr, write_gpr
+from hardware_model.cpu.general_registers import read_gpr, write_gpr
 
 if TYPE_CHECKING:
     from techniques.deprivileged.vmm import DeprivilegingVmm
