@@ -28,7 +28,7 @@ _LOOKUPS = counter_table.index("bt.lookup")
 _INDIRECT_JUMP = CLASS_INDEX["indirect_jump"]
 _RUNS, _PC, _MACHINE, _SHAPE, _ATTENTION, _CODE, _MARKER, _FLAGS = range(8)
 _CPL = 3
-_EXIT_SHIFT, _CODE_OFFSET = 63, (1 << 63) - 1
+_EXIT_SHIFT, _CODE_OFFSET = np.uint64(63), (1 << 63) - 1
 
 
 @lru_cache(maxsize=1 << 16)
@@ -47,6 +47,16 @@ class Share:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Runs of instructions within blocks, each executed a number of times (negative: less often than counted)."""
+
+    position: npt.NDArray[np.int64]  # of the block
+    index: npt.NDArray[np.int64]  # of the first instruction in its block
+    count: npt.NDArray[np.int64]  # instructions
+    times: npt.NDArray[np.int64]
+
+
 class Profile:
     """Instruction counts of everything executed so far, as counters."""
 
@@ -57,10 +67,8 @@ class Profile:
     def forget(self) -> None:
         """The engine's record of blocks was replaced: look at all of them anew."""
         self._lengths = np.empty(0, np.int64)  # instructions of each block
-        self._classes = np.empty(
-            0, np.int64
-        )  # of each instruction of each block, one block behind the other
-        self._jumps = np.empty(0, np.int64)  # indirect ones in each block
+        self._starts = np.empty(0, np.int64)  # where each block begins in ...
+        self._classes = np.empty(0, np.int64)  # ... the classes of the instructions of all blocks
 
     def _learn_blocks(self) -> None:
         """Take in the blocks that are new since the last look; a block stays what it is."""
@@ -68,10 +76,9 @@ class Profile:
         if first == end:
             return
         new = [self._block_classes(position) for position in range(first, end)]
-        jumps = [int((classes == _INDIRECT_JUMP).sum()) for classes in new]
         self._lengths = np.append(self._lengths, [len(classes) for classes in new])
+        self._starts = np.cumsum(self._lengths) - self._lengths
         self._classes = np.concatenate((self._classes, *new))
-        self._jumps = np.append(self._jumps, jumps)
 
     def counters(self, share: Share | None = None) -> counter_table.CounterArray:
         """The machine's counters with the block profile's part added (a copy); with `share`, one guest's."""
@@ -83,18 +90,10 @@ class Profile:
         values[_IDLE] = idle
         values[_EMULATED] = words[W.COMPLETED]
         self._learn_blocks()
-        slots = engine.slots[: len(self._lengths)]
-        own = (slots[:, _MACHINE] >= share.base) & (slots[:, _MACHINE] < share.end)
-        self._add_blocks(values, words, np.where(own, slots[:, _RUNS], np.uint64(0)).view(np.int64))
-        for key, times in engine.corrections[engine.corrections[:, 0] != 0]:
-            position, rest = divmod(int(key) - 1, 1 << 11)
-            if not own[position]:
-                continue
-            completed, index = divmod(rest, 1 << 10)
-            if completed:
-                self._add(values, words, position, slice(index, index + 1), int(times))
-            else:
-                self._add(values, words, position, slice(index, None), -int(times))
+        blocks = self._blocks(share)
+        values[_BLOCKS] = blocks.times.sum()
+        self._add(values, words, blocks)
+        self._add(values, words, self._corrections(share))
         if words[W.TIME_MAP_BYTES]:
             elsewhere = values[_EMULATED] + values[_USER]
             values[_RETIRED_IN_CACHE] = values[_INSTRUCTIONS] - elsewhere
@@ -102,53 +101,53 @@ class Profile:
             values[_CHAINED] -= values[_LINKING]
         return values
 
-    def _add_blocks(
-        self,
-        values: counter_table.CounterArray,
-        words: npt.NDArray[np.uint64],
-        runs: npt.NDArray[np.int64],
-    ) -> None:
-        """Count every block as often as it ran, from its first instruction to its last."""
-        slots, signed = self._engine.slots[: len(runs)], values.view(np.int64)
-        executed = runs * self._lengths
-        values[_BLOCKS] = runs.sum()
-        np.add.at(signed, _FIRST_CLASS + self._classes, np.repeat(runs, self._lengths))
-        signed[_USER] += executed[slots[:, _FLAGS] & _CPL == _CPL].sum()
-        offsets = slots[:, _MACHINE] - words[W.TIME_MAP_BASE]  # wraps below the region
-        in_cache = offsets < words[W.TIME_MAP_BYTES]
-        signed[_IN_CACHE] += executed[in_cache].sum()
-        signed[_LOOKUPS] += (runs * self._jumps)[in_cache].sum()
-        exits = slots[:, _CODE] >> np.uint64(_EXIT_SHIFT)
-        signed[_CHAINED] += runs[in_cache & (exits != 0)].sum()
+    def _is_in(
+        self, base: int, size: int, position: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Whether blocks lie in `size` bytes of machine memory from `base`."""
+        offsets = self._engine.slots[position, _MACHINE] - np.uint64(base)  # wraps below the region
+        return np.asarray(offsets < np.uint64(size))
+
+    def _blocks(self, share: Share) -> _Parts:
+        """Every block as often as it was entered, from its first instruction to its last."""
+        runs = self._engine.slots[: len(self._lengths), _RUNS]
+        position = np.flatnonzero(runs)
+        position = position[self._is_in(share.base, share.end - share.base, position)]
+        times = runs[position].view(np.int64)
+        return _Parts(position, np.zeros_like(position), self._lengths[position], times)
+
+    def _corrections(self, share: Share) -> _Parts:
+        """What blocks that were left early did not execute, and the instructions completed apart."""
+        noted = self._engine.corrections.view(np.int64)
+        key, times = noted[np.flatnonzero(noted[:, 0] != 0)].T
+        own = self._is_in(share.base, share.end - share.base, key - 1 >> 11)
+        key, times = key[own] - 1, times[own]
+        position, completed, index = key >> 11, key >> 10 & 1, key & (1 << 10) - 1
+        rest = np.maximum(self._lengths[position] - index, 0)
+        count = np.where(completed, np.minimum(rest, 1), rest)
+        return _Parts(position, index, count, np.where(completed, times, -times))
 
     def _add(
-        self,
-        values: counter_table.CounterArray,
-        words: npt.NDArray[np.uint64],
-        position: int,
-        part: slice,
-        times: int,
+        self, values: counter_table.CounterArray, words: npt.NDArray[np.uint64], parts: _Parts
     ) -> None:
-        whole = self._block_classes(position)
-        classes = whole[part]
-        signed = values.view(np.int64)
-        np.add.at(signed, _FIRST_CLASS + classes, times)
-        if int(self._engine.slots[position, _FLAGS]) & _CPL == _CPL:
-            signed[_USER] += times * len(classes)
-        if self._is_in_cache(words, position):
-            signed[_IN_CACHE] += times * len(classes)
-            signed[_LOOKUPS] += times * int((classes == _INDIRECT_JUMP).sum())
-            if range(len(whole))[part].stop == len(whole):
-                signed[_CHAINED] += times * self._exits(position)
-
-    def _exits(self, position: int) -> int:
-        """Direct exits of translation units among the block's instructions: its last, or none."""
-        return int(self._engine.slots[position, _CODE]) >> _EXIT_SHIFT
-
-    def _is_in_cache(self, words: npt.NDArray[np.uint64], position: int) -> bool:
-        """Whether the block lies in a binary translator's code region."""
-        offset = int(self._engine.slots[position, _MACHINE]) - int(words[W.TIME_MAP_BASE])
-        return 0 <= offset < int(words[W.TIME_MAP_BYTES])
+        """Count the instructions of `parts`."""
+        position, index, count, times = parts.position, parts.index, parts.count, parts.times
+        slots, signed = self._engine.slots, values.view(np.int64)
+        begin = self._starts[position] + index - (np.cumsum(count) - count)
+        classes = self._classes[np.repeat(begin, count) + np.arange(count.sum())]
+        each = np.repeat(times, count)
+        np.add.at(signed, _FIRST_CLASS + classes, each)
+        user = slots[position, _FLAGS] & _CPL == _CPL
+        signed[_USER] += (times * count)[user].sum()
+        if not words[W.TIME_MAP_BYTES]:
+            return
+        in_cache = self._is_in(int(words[W.TIME_MAP_BASE]), int(words[W.TIME_MAP_BYTES]), position)
+        signed[_IN_CACHE] += (times * count)[in_cache].sum()
+        jumps = np.repeat(in_cache, count) & (classes == _INDIRECT_JUMP)
+        signed[_LOOKUPS] += each[jumps].sum()
+        ends = index + count == self._lengths[position]
+        exits = slots[position, _CODE] >> _EXIT_SHIFT != 0  # whether its last instruction is one
+        signed[_CHAINED] += times[in_cache & ends & exits].sum()
 
     def _block_classes(self, position: int) -> np.ndarray:
         slot = self._engine.slots[position]
