@@ -68,6 +68,7 @@ class Machine:
         self.mmu[mmu_state.Word.RAM_BYTES] = ram_bytes
         self.engine = Engine(ram_bytes, self.mmu, self.counters)
         self.words = self.engine.words
+        self._word_view = self.words.data  # an item of it costs a third of the array's
         self.registers = self.engine.registers
         self.memory = MachineMemory(self.engine)
         self.platform = self.new_platform()
@@ -184,8 +185,9 @@ class Machine:
 
     def retire_emulated(self) -> None:
         """A VMM completed the instruction at hand for its guest: one unit of time, and the STI shadow is gone."""
-        self.words[W.CLOCK] += 1
-        self.words[W.COMPLETED] += 1
+        words = self._word_view
+        words[W.CLOCK] += 1
+        words[W.COMPLETED] += 1
         self.registers.sti_shadow = False
 
     def _reason(self, stop: Stop) -> End:

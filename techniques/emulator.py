@@ -27,7 +27,7 @@ Translate = Callable[[int], int | None]
 Written = Callable[[int, int], None]
 _EMULATE, _BYTES = counter_table.index("emulate"), counter_table.index("emulate.bytes")
 _MASK = (1 << 64) - 1
-_PAGE, _LONGEST = 0x1000, 15
+_PAGE, _LONGEST, _ENTRY = 0x1000, 15, 8
 _DF = 1 << 10
 _RCX, _RSI, _RDI = 1, 6, 7
 
@@ -100,15 +100,18 @@ class Emulator:
             raise GuestError(f"the emulator found no guest memory at linear address {linear:#x}")
         return gpa
 
-    def _read(self, linear: int, size: int) -> bytes:
+    def _read(self, linear: int, size: int) -> int:
         self._counts[_BYTES] += size
-        return self._memory.read(self._physical(linear), size)
+        return int.from_bytes(self._memory.read(self._physical(linear), size), "little")
 
-    def _write(self, linear: int, data: bytes) -> None:
-        self._counts[_BYTES] += len(data)
+    def _write(self, linear: int, value: int, size: int) -> None:
+        self._counts[_BYTES] += size
         gpa = self._physical(linear)
-        self._memory.write(gpa, data)
-        self._written(gpa, len(data))
+        if size == _ENTRY and not gpa % _ENTRY:
+            self._memory.write64(gpa, value)
+        else:
+            self._memory.write(gpa, value.to_bytes(size, "little"))
+        self._written(gpa, size)
 
     def complete(self, length: int) -> None:
         """Advance the guest over an instruction that was emulated."""
@@ -147,12 +150,8 @@ class Emulator:
         repeated = instruction.has_rep_prefix
         if repeated and not int(gpr[_RCX]):
             return self.complete(instruction.len)
-        data = (
-            self._read(int(gpr[_RSI]), size)
-            if moves
-            else (int(gpr[0]) & _MASK).to_bytes(8, "little")[:size]
-        )
-        self._write(int(gpr[_RDI]), data)
+        value = self._read(int(gpr[_RSI]), size) if moves else int(gpr[0])
+        self._write(int(gpr[_RDI]), value & (1 << 8 * size) - 1, size)
         self._advance_string(instruction, size, source=moves, target=True)
         return None
 
@@ -176,9 +175,9 @@ class Emulator:
         gpr = self._registers.gpr
         if access.read:
             value = self._devices.read_port(access.port, access.size)
-            self._write(int(gpr[_RDI]), value.to_bytes(access.size, "little"))
+            self._write(int(gpr[_RDI]), value, access.size)
         else:
-            value = int.from_bytes(self._read(int(gpr[_RSI]), access.size), "little")
+            value = self._read(int(gpr[_RSI]), access.size)
             self._devices.write_port(access.port, access.size, value)
         self._advance_string(instruction, access.size, source=not access.read, target=access.read)
 
@@ -223,7 +222,7 @@ def _plain_store(instruction: Instruction) -> Store:
 
     def perform(emulator: Emulator) -> None:
         registers = emulator._registers
-        emulator._write(linear(registers), value(registers).to_bytes(size, "little"))
+        emulator._write(linear(registers), value(registers), size)
         emulator.complete(length)
 
     return perform
@@ -235,9 +234,9 @@ def _read_modify_write(instruction: Instruction) -> Store:
 
     def perform(emulator: Emulator) -> None:
         address = linear(emulator._registers)
-        old = int.from_bytes(emulator._read(address, size), "little")
+        old = emulator._read(address, size)
         new = operation(emulator._registers, instruction, old, size)
-        emulator._write(address, new.to_bytes(size, "little"))
+        emulator._write(address, new, size)
         emulator.complete(length)
 
     return perform

@@ -85,6 +85,11 @@ class Registers:
         return bool(self._q[L.ENV_EFLAGS // 8] & 0x200)
 
     @property
+    def alignment_check(self) -> bool:
+        """RFLAGS.AC, which lifts SMAP for explicit accesses."""
+        return bool(self._q[L.ENV_EFLAGS // 8] & 0x40000)
+
+    @property
     def nested_task(self) -> bool:
         """RFLAGS.NT, with which IRET faults in long mode."""
         return bool(self._q[L.ENV_EFLAGS // 8] & 0x4000)

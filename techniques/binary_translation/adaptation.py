@@ -15,7 +15,6 @@ from iced_x86 import Decoder, Instruction, MemorySizeExt, OpKind
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation.unit import Callout, Kind, Unit
 from techniques.deprivileged.exceptions import PAGE_FAULT, GuestException
-from techniques.deprivileged.virtual_cpu import AC
 from techniques.shadow.counts import PF_MMIO, PF_WRITE_PROTECT
 from techniques.shadow.guest_walk import LOAD, SMAP_LIFTED, STORE
 
@@ -68,7 +67,7 @@ class Adaptation:
         vmm, address = self._vmm, unit.accesses[self._vmm.machine.registers.rip]
         write = instruction.op0_kind == OpKind.MEMORY
         linear = vmm.emulator.linear_address(instruction)
-        lifted = SMAP_LIFTED if vmm.machine.registers.rflags & AC else 0
+        lifted = SMAP_LIFTED if vmm.machine.registers.alignment_check else 0
         found = vmm.shadow.walker.walk(linear, (STORE if write else LOAD) | lifted)
         if isinstance(found, int):
             raise GuestException(PAGE_FAULT, found, linear)

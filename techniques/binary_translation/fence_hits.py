@@ -24,7 +24,6 @@ from techniques.binary_translation.layout import VmmPages
 from techniques.binary_translation.translator import is_copied
 from techniques.binary_translation.unit import Callout, Kind, Unit
 from techniques.deprivileged.exceptions import INVALID_OPCODE, PAGE_FAULT, GuestException
-from techniques.deprivileged.virtual_cpu import AC
 from techniques.shadow.guest_walk import LOAD, SMAP_LIFTED, STORE
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ class FenceHits:
         """The page fault of the first access that reaches the VMM's slot, or of one before it."""
         vmm = self._vmm
         assert self.fence is not None
-        lifted = SMAP_LIFTED if vmm.machine.registers.rflags & AC else 0
+        lifted = SMAP_LIFTED if vmm.machine.registers.alignment_check else 0
         for memory in INFO.info(instruction).used_memory():
             if memory.access == OpAccess.NO_MEM_ACCESS:
                 continue

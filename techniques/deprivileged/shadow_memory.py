@@ -6,7 +6,7 @@ from hardware_model.cpu.control_registers import flushes_tlb
 from hardware_model.executor.registers import Registers
 from hardware_model.machine import Machine
 from hardware_model.msrs import Efer, Msr
-from techniques.deprivileged.virtual_cpu import AC, VirtualCpu
+from techniques.deprivileged.virtual_cpu import VirtualCpu
 from techniques.deprivileged.vmm_window import ROOT_INDEX, VmmWindow
 from techniques.frames import FrameAllocator
 from techniques.guest import GuestMemory
@@ -146,4 +146,4 @@ class ShadowMemory:
 
     def on_page_fault(self, address: int, error: int) -> FaultResult:
         """What a page fault of the running guest means; see `ShadowPager.on_page_fault`."""
-        return self.pager.on_page_fault(address, error, bool(self._registers.rflags & AC))
+        return self.pager.on_page_fault(address, error, self._registers.alignment_check)

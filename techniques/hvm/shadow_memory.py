@@ -26,7 +26,7 @@ from techniques.shadow import DeviceAccess, EmulateWrite, Filled, GuestFault, Sh
 from techniques.shadow.prefetch import PREFETCH
 
 _EXCEPTION_BITMAP = 1 << PAGE_FAULT | 1 << INVALID_OPCODE
-_WP, _AC, _NXE = 1 << 16, 1 << 18, 1 << 11
+_WP, _NXE = 1 << 16, 1 << 11
 POLICY = Knob(
     "shadow.policy",
     "trace",
@@ -101,7 +101,7 @@ class HvmShadow(Hvm):
 
     def page_fault(self, error: int, linear: int) -> None:
         """Hidden fault, true fault, traced write, or device register."""
-        match self.pager.on_page_fault(linear, error, bool(self.machine.registers.rflags & _AC)):
+        match self.pager.on_page_fault(linear, error, self.machine.registers.alignment_check):
             case Filled():
                 pass
             case GuestFault(error_code=code, va=va):

@@ -26,7 +26,7 @@ class PageTableWrites(Emulator):
     def __init__(self, machine: Machine, domain: Domain) -> None:
         self._machine = machine
         self._registers = machine.registers
-        self._counters = machine.counters
+        self._counts = machine.counters.data
         self._domain = domain
 
     def attempt(self, address: int, error: int) -> bool:
@@ -41,7 +41,7 @@ class PageTableWrites(Emulator):
         except (GuestError, HypercallError):
             self._registers.gpr[:], self._registers.rflags = registers, flags
             return False
-        self._counters[_WRITES] += 1
+        self._counts[_WRITES] += 1
         return True
 
     def fetch(self) -> bytes:
@@ -58,15 +58,15 @@ class PageTableWrites(Emulator):
             return None
         return (mfn << 12) + (linear & 0xFFF)
 
-    def _read(self, linear: int, size: int) -> bytes:
-        return self._domain.memory.read(linear, size)
+    def _read(self, linear: int, size: int) -> int:
+        return int.from_bytes(self._domain.memory.read(linear, size), "little")
 
-    def _write(self, linear: int, data: bytes) -> None:
+    def _write(self, linear: int, value: int, size: int) -> None:
         """Change the entry that holds these bytes."""
         address = self._table_address(linear)
-        if address is None or (linear & (_WORD - 1)) + len(data) > _WORD:
-            raise GuestError(f"a store of {len(data)} bytes at {linear:#x} of a page table")
+        if address is None or (linear & (_WORD - 1)) + size > _WORD:
+            raise GuestError(f"a store of {size} bytes at {linear:#x} of a page table")
         entry = address & ~(_WORD - 1)
         old = bytearray(self._machine.memory.read(entry, _WORD))
-        old[address - entry : address - entry + len(data)] = data
+        old[address - entry : address - entry + size] = value.to_bytes(size, "little")
         self._domain.tables.change(1, entry, int.from_bytes(old, "little"))

@@ -9,6 +9,10 @@ from techniques.shadow.paging_mode import PagingMode
 from techniques.shadow.shadow_page import ShadowPage
 from techniques.shadow.table_index import TableIndex
 
+_USED = P | A
+_FRAMES = tuple(FRAME & -(1 << max(12, 3 + 9 * level)) for level in range(5))
+"""Bits of the frame in a leaf of each level."""
+
 
 class Derivation:
     """Derives shadow entries from guest entries.
@@ -19,7 +23,7 @@ class Derivation:
     def __init__(self, index: TableIndex, base: int, size: int, devices: Set[int]) -> None:
         self._index = index
         self._base = base
-        self._size = size
+        self._frames = (size + 0xFFF) >> 12
         self._devices = devices
 
     def leaf(self, page: ShadowPage, entry: int) -> int:
@@ -32,17 +36,16 @@ class Derivation:
         Without its accessed flag an entry has no shadow, so that its use is seen; without its dirty
         flag, or to a traced table, the shadow is read-only.
         """
-        if not entry & P or not entry & A:
-            return 0
         reserved = mode.reserved_table if level == 1 else mode.reserved_large
-        frame = entry & FRAME & -(1 << 12 + 9 * (level - 1))
-        device = level == 1 and frame >> 12 in self._devices
-        if entry & reserved[level] or (frame >= self._size and not device):
+        if entry & _USED != _USED or entry & reserved[level]:
+            return 0
+        gfn = (entry & _FRAMES[level]) >> 12
+        if gfn >= self._frames and not (level == 1 and gfn in self._devices):
             return 0
         rights = _rights(entry, access, mode)
-        if rights & RW and level == 1 and self._index.traced(frame >> 12):
+        if rights & RW and level == 1 and self._index.traced(gfn):
             rights &= ~RW
-        return self.shadow_leaf(frame >> 12, level, rights)
+        return self.shadow_leaf(gfn, level, rights)
 
     def leaf_rights(self, page: ShadowPage, entry: int) -> int:
         """Rights of a leaf `entry` in the table that `page` shadows, G included."""
@@ -58,7 +61,7 @@ class Derivation:
 
     def leads_to(self, page: ShadowPage, entry: int, child: ShadowPage) -> bool:
         """Whether `entry` of the table that `page` shadows may have `child` as its shadow."""
-        if not entry & P or not entry & A:
+        if entry & _USED != _USED:
             return False
         if not entry & PS:
             return (
@@ -70,7 +73,7 @@ class Derivation:
         return self._is_piece_of(page, entry, child)
 
     def _is_piece_of(self, page: ShadowPage, entry: int, child: ShadowPage) -> bool:
-        first = (entry & FRAME & -(1 << 12 + 9 * (page.level - 1))) >> 12
+        first = (entry & _FRAMES[page.level]) >> 12
         return (
             child.direct
             and not entry & page.mode.reserved_large[page.level]

@@ -51,12 +51,12 @@ class Filler:
     ) -> bool:
         """See `Policy.fill`."""
         page, shift = root, 39
-        for gfn, access in translation.path:
+        for table in translation.path:
             page.writes = 0
             index = va >> shift & 511
             child = page.links.get(index)
-            if child is None or child.gfn != gfn or child.access != access or child.direct:
-                child = self._pages.table_page(page, index, gfn, access)
+            if child is None or child.table != table:
+                child = self._pages.table_page(page, index, *table)
             page = child
             shift -= 9
         page.writes = 0

@@ -230,7 +230,8 @@ class ShadowPager:
         cheap unless `gpa` lies in a traced page table.
         """
         self._policy.table_written(gpa, size)
-        self._flushes.finish()
+        if self._flushes.pending:
+            self._flushes.flush()
 
     def root_frames(self) -> set[int]:
         """Guest frames of the roots that have shadows."""

@@ -12,7 +12,8 @@ class ShadowPage:
 
     `address`: machine address of the table. `gfn`: frame of the guest's table; if `direct`, first
     frame of what is mapped. `level`: 4 = root ... 1. `access`: rights of the guest's path down to
-    here; if `direct`, rights of the page. `links` and `leaves`: present entries by index, as child
+    here; if `direct`, rights of the page. `table`: both, as in the path of a `GuestTranslation`;
+    None if `direct`. `links` and `leaves`: present entries by index, as child
     page and as entry. `parents`: entry address to the page whose entry leads here. `unsync`: the
     guest may have written its table unseen. `writes`: writes to it since it was last walked.
     """
@@ -27,6 +28,7 @@ class ShadowPage:
         "links",
         "mode",
         "parents",
+        "table",
         "unsync",
         "writes",
     )
@@ -40,6 +42,7 @@ class ShadowPage:
         self.direct = direct
         self.access = access
         self.mode = mode
+        self.table = None if direct else (gfn, access)
         self.links: dict[int, ShadowPage] = {}
         self.leaves: dict[int, int] = {}
         self.parents: dict[int, ShadowPage] = {}

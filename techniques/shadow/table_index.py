@@ -63,10 +63,10 @@ class TableIndex:
         """Whether a write to the frame must be seen: a shadow page relies on it, or the VMM asked."""
         if gfn in self.watched:
             return True
-        pages = self.by_gfn.get(gfn)
-        if pages is None:
-            return False
-        return any(not page.unsync for page in pages)
+        for page in self.by_gfn.get(gfn, ()):  # noqa: SIM110 - a generator costs more than the rest
+            if not page.unsync:
+                return True
+        return False
 
     def allows_large(self, gfn: int, level: int) -> bool:
         """Whether one shadow entry of `level` may map the region that starts at frame `gfn`.

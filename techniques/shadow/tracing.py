@@ -49,15 +49,16 @@ class TableWrites:
         self._derivation = derivation
         self._flushes = flushes
         self._counts = counts
-        self._limits = limits
+        never = 1 << 62
+        self._limits = tuple(limits.get(level, never) for level in range(5))
         self._zap = zap
 
     def written(self, gpa: int, size: int) -> None:
         """`size` bytes at `gpa` were stored; nothing happens unless it is a shadowed table."""
-        beyond = (gpa & 0xFFF) + size - 4096
-        if beyond > 0:
-            self.written(gpa + size - beyond, beyond)
-            size -= beyond
+        within = 0x1000 - (gpa & 0xFFF)
+        if size > within:
+            self.written(gpa + within, size - within)
+            size = within
         pages = self._index.by_gfn.get(gpa >> 12)
         if pages is None:
             return
@@ -65,7 +66,7 @@ class TableWrites:
         unlike = looks_unlike_an_entry(gpa, size)
         for page in tuple(pages):
             page.writes += 1
-            if unlike or page.writes >= self._limits.get(page.level, page.writes + 1):
+            if unlike or page.writes >= self._limits[page.level]:
                 self._counts[FLOODED] += 1
                 self._zap(page)
             else:
