@@ -44,14 +44,15 @@ class Adaptation:
     def faulted(self, unit: Unit, address: int) -> None:
         """The access at `address` of the cache was the VMM's to perform."""
         rip = unit.mark(address).rip
-        if not self._enabled or not unit.valid or rip is None or unit.accesses.get(rip) != address:
+        if not self._enabled or not unit.valid or rip is None or unit.access(rip) != address:
             return
-        at = address - unit.entry
-        instruction = Decoder(64, unit.code[at : at + _LONGEST], ip=address).decode()
+        code = self._vmm.cache.read(address, min(_LONGEST, unit.end - address))
+        instruction = Decoder(64, code, ip=address).decode()
         if not _can_adapt(instruction):
             return
         if self._reached(address):
-            unit.traced[address] = unit.code[at : at + len(_CALLOUT)]
+            unit.traced = unit.traced or {}
+            unit.traced[address] = code[: len(_CALLOUT)]
             unit.callouts[address] = Callout(Kind.TRACED, instruction)
             self._vmm.cache.write(address, _CALLOUT)
             self._counts[counted.ADAPTED] += 1
@@ -64,7 +65,8 @@ class Adaptation:
 
     def perform(self, unit: Unit, instruction: Instruction) -> None:
         """An adapted instruction is to be performed; raises the page fault that it causes."""
-        vmm, address = self._vmm, unit.accesses[self._vmm.machine.registers.rip]
+        vmm, address = self._vmm, unit.access(self._vmm.machine.registers.rip)
+        assert address is not None
         write = instruction.op0_kind == OpKind.MEMORY
         linear = vmm.emulator.linear_address(instruction)
         lifted = SMAP_LIFTED if vmm.machine.registers.alignment_check else 0
@@ -87,6 +89,7 @@ class Adaptation:
             vmm.emulator.store(known=True)
 
     def _revert(self, unit: Unit, address: int) -> None:
+        assert unit.traced is not None
         del unit.callouts[address]
         self._vmm.cache.write(address, unit.traced.pop(address))
         self._times.pop(address, None)

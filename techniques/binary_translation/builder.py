@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from array import array
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction
@@ -12,17 +13,30 @@ from techniques.binary_translation.templates import template
 from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 
 if TYPE_CHECKING:
-    from techniques.binary_translation.fence import Check, Fence, Place
+    from techniques.binary_translation.fence import Check, Fence
+    from techniques.binary_translation.uses import Place
 
 _CALLOUT = "ud2"
 _MASK = (1 << 64) - 1
 RAX, RCX, RDX, RBX, RSP = range(5)
 
 
+_NOTHING: frozenset[Place] = frozenset()
+
+
+@lru_cache(1 << 12)
+def _shared(places: frozenset[Place]) -> frozenset[Place]:
+    """The same set for the same content."""
+    return places
+
+
 @cache
 def _time(units: int, size: int) -> bytes:
     return bytes([units]) + bytes(size - 1)
 
+
+_BOTH = (RAX, RCX)
+_AT_ENTRY, _MISS = Mark(None, _BOTH), Callout(Kind.MISS)
 
 BETWEEN_UNITS, EXIT = 0x80, 0x40
 """In the time map: nothing retires, and the guest stands between two instructions; a unit is left."""
@@ -31,6 +45,29 @@ BETWEEN_UNITS, EXIT = 0x80, 0x40
 def fits_signed(value: int) -> bool:
     """Whether 64-bit `value` is a sign-extended 32-bit number."""
     return (value + (1 << 31)) & _MASK < 1 << 32
+
+
+@lru_cache(1 << 12)
+def _entry_check(rip: int) -> list[tuple[bytes, Mark]]:
+    """Instructions that jump over the callout behind them if RCX is `rip`, and the guest's state at each."""
+    steps: list[tuple[str, int, int]] = []  # text, value, bias of RCX before it
+    if fits_signed(-rip & _MASK) and fits_signed(rip):
+        steps = [
+            ("lea rcx, [rcx + #]", -rip, 0),
+            ("", 0, -rip),
+            ("lea rcx, [rcx + #]", rip, -rip),
+        ]
+    else:
+        wide, add = "movabs rax, #", "lea rcx, [rcx + rax]"
+        steps = [(wide, -rip, 0), (add, 0, 0), ("", 0, -rip), (wide, rip, -rip), (add, 0, -rip)]
+    codes = [template(text).at(0, 0, value) if text else b"" for text, value, _ in steps]
+    hit = codes.index(b"")
+    skipped = sum(len(code) for code in codes[hit + 1 :]) + len(template(_CALLOUT).code)
+    codes[hit] = bytes([0xE3, skipped])  # jrcxz
+    return [
+        (code, Mark(None, _BOTH, bias) if bias else _AT_ENTRY)
+        for code, (_, _, bias) in zip(codes, steps, strict=True)
+    ]
 
 
 class UnitBuilder:
@@ -50,7 +87,10 @@ class UnitBuilder:
         self._state = (entry >> 39 << 39) + IN_SLOT + STATE
         self._code = bytearray()
         self._time = bytearray()
+        self._places: array[int] = array("H")
         self._marks: list[Mark] = []
+        self._mark: tuple[object, ...] = ()
+        self._emitted = 0
         self._callouts: dict[int, Callout] = {}
         self._exits: list[Exit] = []
         self._starts: dict[int, int] = {}
@@ -58,6 +98,7 @@ class UnitBuilder:
         self.fences: dict[int, Check] = {}
         self.checked: set[Place] = set()
         self._trusts: dict[int, frozenset[Place]] = {}
+        self._trusted: frozenset[Place] = _NOTHING
         self._leaps: list[int] = []
         self.shadow = False
         self.flags_in_rax = False
@@ -70,21 +111,34 @@ class UnitBuilder:
         """The translation of the guest instruction at `rip` begins."""
         self.guest = rip
         self.shadow = shadow
-        self._starts[rip] = self.accesses[rip] = self.address
-        self._trusts[rip] = frozenset(self.checked)
+        self._starts[rip] = self.address
+        if self.checked != self._trusted:
+            self._trusted = _shared(frozenset(self.checked))
+        self._trusts[rip] = self._trusted
         self.instructions += 1
+
+    def checks_end(self) -> None:
+        """The instruction's access stands behind the checks for it, if there are any."""
+        if self.address != self._starts[self.guest]:
+            self.accesses[self.guest] = self.address
 
     def raw(self, code: bytes, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit one instruction; with it `units` guest instructions retire. Returns its address."""
         at = self.address
-        self._marks.append(Mark(at, self.guest, saved, 0, self.shadow, self.flags_in_rax))
+        mark = self.guest, saved, 0, self.shadow, self.flags_in_rax
+        if mark != self._mark:
+            self._mark = mark
+            self._places.append(at - self._entry)
+            self._marks.append(Mark(*mark))
         self._append(code, units)
         return at
 
     def _append(self, code: bytes, units: int = 0) -> None:
+        size = len(code)
         self._code += code
-        self._time += _time(units, len(code))
-        self.address += len(code)
+        self._time += _time(units, size)
+        self.address += size
+        self._emitted += 1
 
     def emit(self, text: str, value: int = 0, units: int = 0, saved: tuple[int, ...] = ()) -> int:
         """Emit the template `text` patched with `value`; otherwise as `raw`."""
@@ -158,34 +212,19 @@ class UnitBuilder:
 
     def _indirect_entry(self) -> None:
         """Check that the address in RCX is this unit's; restore RAX and RCX."""
-        rip, saved = self._start, (RAX, RCX)
-        steps: list[tuple[str, int, int]] = []  # text, value, bias of RCX before it
-        if fits_signed(-rip & _MASK) and fits_signed(rip):
-            steps = [
-                ("lea rcx, [rcx + #]", -rip, 0),
-                ("", 0, -rip),
-                ("lea rcx, [rcx + #]", rip, -rip),
-            ]
-        else:
-            wide, add = "movabs rax, #", "lea rcx, [rcx + rax]"
-            steps = [(wide, -rip, 0), (add, 0, 0), ("", 0, -rip), (wide, rip, -rip), (add, 0, -rip)]
-        pieces: list[tuple[bytes, int]] = []
-        at = self.address
-        for text, value, bias in steps:
-            code = template(text).at(at, self._state, value) if text else b"\xe3\x00"
-            pieces.append((code, bias))
-            at += len(code)
-        hit = next(i for i, (code, _) in enumerate(pieces) if code == b"\xe3\x00")
-        skipped = sum(len(code) for code, _ in pieces[hit + 1 :]) + len(template(_CALLOUT).code)
-        pieces[hit] = (bytes([0xE3, skipped]), pieces[hit][1])
-        for code, bias in pieces:
-            self._marks.append(Mark(self.address, None, saved, bias))
+        for code, mark in _entry_check(self._start):
+            self._enter_mark(mark)
             self._append(code, BETWEEN_UNITS)
-        self._callouts[self.address] = Callout(Kind.MISS)
-        self._marks.append(Mark(self.address, None, saved))
+        self._callouts[self.address] = _MISS
+        self._enter_mark(_AT_ENTRY)
         self._append(template(_CALLOUT).code, BETWEEN_UNITS)
-        self.emit("mov rcx, {gpr1}", saved=saved)
+        self.emit("mov rcx, {gpr1}", saved=_BOTH)
         self.emit("mov rax, {gpr0}", saved=(RAX,))
+
+    def _enter_mark(self, mark: Mark) -> None:
+        if not self._marks or mark != self._marks[-1]:
+            self._places.append(self.address - self._entry)
+            self._marks.append(mark)
 
     def finish(self) -> Unit:
         """Add the exits' stubs; the unit."""
@@ -199,9 +238,12 @@ class UnitBuilder:
             self._start,
             self._entry,
             self._body,
+            len(self._code),
             bytes(self._code),
             bytes(self._time),
-            self._marks,
+            self._emitted,
+            self._places,
+            tuple(self._marks),
             self._callouts,
             self._exits,
             self._starts,

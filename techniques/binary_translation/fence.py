@@ -16,16 +16,13 @@ slots. While it points there all the same, because user code or an IRET has put 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from iced_x86 import (
     Code,
-    CodeSize,
     Instruction,
-    InstructionInfoFactory,
     MemoryOperand,
     Mnemonic,
-    OpAccess,
     OpKind,
     Register,
     RegisterExt,
@@ -35,6 +32,7 @@ from hardware_model.executor.bounds import padded_check
 from techniques.binary_translation.builder import UnitBuilder, fits_signed
 from techniques.binary_translation.copying import encode, free_register, name_of, number_of
 from techniques.binary_translation.unit import Callout, Kind
+from techniques.binary_translation.uses import STACK, Place, Uses
 
 if TYPE_CHECKING:
     from hardware_model.machine import Machine
@@ -51,27 +49,7 @@ _CHECKS = (
     (Code.BNDCU_BND_RM64, Register.BND3),
 )
 _BASES = {Register.FS: "fence_fs", Register.GS: "fence_gs"}
-WRITES = frozenset(
-    {OpAccess.WRITE, OpAccess.COND_WRITE, OpAccess.READ_WRITE, OpAccess.READ_COND_WRITE}
-)
 _BIT_STRINGS = frozenset({Mnemonic.BT, Mnemonic.BTC, Mnemonic.BTR, Mnemonic.BTS})
-INFO = InstructionInfoFactory()
-
-
-class Place(NamedTuple):
-    """The part of an address that a check looks at: a segment with a base, a base register, a scaled index `along`.
-
-    NONE stands where there is none. `bit`: `base` is no address but the bit number of a bit-string instruction.
-    """
-
-    segment: Any
-    base: Any
-    along: Any = Register.NONE
-    scale: int = 1
-    bit: bool = False
-
-
-STACK = Place(Register.NONE, Register.RSP)
 
 
 class Check(NamedTuple):
@@ -145,17 +123,13 @@ class Fence:
             for place in places
         )
 
-    def guard(self, builder: UnitBuilder, instruction: Instruction) -> None:
+    def guard(self, builder: UnitBuilder, instruction: Instruction, uses: Uses) -> None:
         """Emit the checks that the instruction's memory operands want."""
-        for memory in INFO.info(instruction).used_memory():
-            place = _place(memory)
-            if memory.access == OpAccess.NO_MEM_ACCESS or place is None:
-                continue
-            if place.base == place.along == place.segment == Register.NONE:
-                if memory.displacement & _MASK in self:
+        for place, displacement in uses.memory:
+            if place is None:
+                if displacement in self:
                     self._refuse(builder, instruction)
-                continue
-            if not fits_signed(memory.displacement & _MASK):
+            elif not fits_signed(displacement):
                 self._refuse(builder, instruction)
             elif place not in builder.checked:
                 self._check(builder, instruction, place)
@@ -233,46 +207,24 @@ class Fence:
         builder.raw(made, saved=saved)
         builder.checked.add(place)
 
-    def follow(self, builder: UnitBuilder, instruction: Instruction, *, goes_on: bool) -> None:
+    def follow(
+        self, builder: UnitBuilder, instruction: Instruction, uses: Uses, *, goes_on: bool
+    ) -> None:
         """The instruction may have changed registers that were checked; if RSP was, it is checked again."""
-        changed = {
-            RegisterExt.full_register(use.register)
-            for use in INFO.info(instruction).used_registers()
-            if use.access in WRITES
-        }
-        if _touches_stack(instruction):
-            changed.discard(Register.RSP)
-        builder.checked = {
-            place
-            for place in builder.checked
-            if place.base not in changed and place.along not in changed
-        }
+        changed = uses.changed
+        if changed:
+            builder.checked = {
+                place
+                for place in builder.checked
+                if place.base not in changed and place.along not in changed
+            }
         if goes_on and Register.RSP in changed:
             builder.guest, builder.shadow = instruction.next_ip, False
             self._check(builder, instruction, STACK, done=True)
 
 
-def _place(memory: Any) -> Place | None:
-    """What of a memory operand is to be checked; None for 32-bit addresses, which lie below any slot."""
-    if memory.address_size == CodeSize.CODE32:
-        return None
-    segment = memory.segment if memory.segment in _BASES else Register.NONE
-    index = memory.index if RegisterExt.size(memory.index) == 8 else Register.NONE  # not XLAT's AL
-    return Place(segment, memory.base, index, memory.scale if index != Register.NONE else 1)
-
-
 def _operand(place: Place) -> MemoryOperand:
     return MemoryOperand(place.base, place.along, place.scale)
-
-
-def _touches_stack(instruction: Instruction) -> bool:
-    """Whether the instruction moves RSP only across what it accesses, or to where it has accessed memory (LEAVE)."""
-    if instruction.mnemonic == Mnemonic.POP and instruction.op0_register in _STACK:
-        return False
-    return bool(instruction.is_stack_instruction and instruction.mnemonic != Mnemonic.ENTER)
-
-
-_STACK = (Register.RSP, Register.ESP, Register.SP)
 
 
 def check_table(builder: UnitBuilder, instruction: Instruction) -> None:

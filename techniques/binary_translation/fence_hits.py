@@ -19,10 +19,11 @@ from hardware_model.executor.words import Intercept
 from techniques.binary_translation import counts as counted
 from techniques.binary_translation.builder import RDX, UnitBuilder, fits_signed
 from techniques.binary_translation.copying import encode, free_register, number_of
-from techniques.binary_translation.fence import INFO, WRITES, Check, Fence, Place
+from techniques.binary_translation.fence import Check, Fence
 from techniques.binary_translation.layout import VmmPages
 from techniques.binary_translation.translator import is_copied
 from techniques.binary_translation.unit import Callout, Kind, Unit
+from techniques.binary_translation.uses import INFO, WRITES, Place
 from techniques.deprivileged.exceptions import INVALID_OPCODE, PAGE_FAULT, GuestException
 from techniques.shadow.guest_walk import LOAD, SMAP_LIFTED, STORE
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _REFUSED = Intercept.EXCEPTION + general_protection().vector
 _ACCESSES = tuple(ACCESSES)
+_LONGEST = max(map(len, _ACCESSES))
 
 
 class OpenPorts:
@@ -41,5 +42,5 @@ class OpenPorts:
         """Whether translated code at `address` was refused a port that is open, and may try again now."""
         if unit is None or self._vmm.machine.words[W.EVENT_CODE] != _REFUSED:
             return False
-        code = unit.code[address - unit.entry :]
+        code = self._vmm.cache.read(address, min(_LONGEST, unit.end - address))
         return code.startswith(_ACCESSES) and self._window.ports_wanted()

@@ -40,9 +40,9 @@ def rule(instruction: Instruction) -> Translate | None:
     return _callout if instruction.mnemonic in CALLOUTS else None
 
 
-def is_called_out(instruction: Instruction) -> bool:
-    """Whether the VMM performs it in any case."""
-    return rule(instruction) is _callout
+def is_callout(found: Translate | None) -> bool:
+    """Whether by this rule the VMM performs the instruction in any case."""
+    return found is _callout
 
 
 def _move_rule(instruction: Instruction) -> Translate | None:

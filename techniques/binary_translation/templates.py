@@ -20,6 +20,7 @@ from techniques.binary_translation.layout import STATE_FIELDS
 _FIELD = re.compile(r"\{(\w+)(?:\+(\w+))?(?::(\w+))?\}")
 _FIELD_MARK, _VALUE_MARK = 0x7F000000, 0x7E5A3C1E
 _WIDE_MARK = 0x7E5A3C1E7E5A3C1E
+_DISTANCE = struct.Struct("<i").pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,16 @@ class Template:
     field: int = 0
     value_at: int = -1
     wide: bool = False
+    before: bytes = b""  # the code before and behind the field
+    after: bytes = b""
 
     def at(self, address: int, state: int, value: int = 0) -> bytes:
         """The instruction for linear `address`, with the state page at linear `state`."""
-        if self.field_at < 0 and self.value_at < 0:
-            return self.code
+        if self.value_at < 0:
+            if self.field_at < 0:
+                return self.code
+            distance = state + self.field - (address + len(self.code))
+            return self.before + _DISTANCE(distance) + self.after
         code = bytearray(self.code)
         if self.field_at >= 0:
             distance = state + self.field - (address + len(code))
@@ -68,4 +74,5 @@ def template(text: str) -> Template:
     field_at = code.find(struct.pack("<I", _FIELD_MARK + field)) if "{" in text else -1
     mark = struct.pack("<Q", _WIDE_MARK) if wide else struct.pack("<I", _VALUE_MARK)
     value_at = code.find(mark) if "#" in text else -1
-    return Template(code, field_at, field, value_at, wide)
+    before, after = code[: max(field_at, 0)], code[field_at + 4 :]
+    return Template(code, field_at, field, value_at, wide, before, after)

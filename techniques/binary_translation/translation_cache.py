@@ -48,6 +48,7 @@ class TranslationCache:
         self._size = size
         self.state_words = machine.memory.view(machine_base + STATE, STATE_WORDS)
         self._time = np.zeros(size, np.uint8)
+        self._times = self._time.data
         self.write(self.region + PORT_ASKS, b"\1" * PORTS)
         set_time_map(machine.words, machine_base + CACHE, self._time)
         self.spaces: list[AddressSpace] = []
@@ -133,11 +134,12 @@ class TranslationCache:
         counts = self._counts
         counts[counted.UNITS] += 1
         counts[counted.INSTRUCTIONS_IN] += unit.instructions
-        counts[counted.INSTRUCTIONS_OUT] += len(unit.marks)
-        counts[counted.BYTES_OUT] += len(unit.code)
+        counts[counted.INSTRUCTIONS_OUT] += unit.emitted
+        counts[counted.BYTES_OUT] += unit.size
         self.write(unit.entry, unit.code)
         at = unit.entry - self._base
-        self._time[at : at + len(unit.time)] = np.frombuffer(unit.time, np.uint8)
+        self._times[at : at + unit.size] = unit.time
+        unit.code = unit.time = b""
         self.next = unit.end + 15 & ~15
         if findable:
             unit.space = self.space
@@ -154,11 +156,13 @@ class TranslationCache:
         self._counts[counted.LINKED] += 1
         self._aim(way, target.body)
         way.linked = target
+        if target.incoming is None:
+            target.incoming = set()
         target.incoming.add(way)
 
     def unlink(self, way: Exit) -> None:
         """Have an exit call out again."""
-        if way.linked is not None:
+        if way.linked is not None and way.linked.incoming is not None:
             self._counts[counted.UNLINKED] += 1
             self._aim(way, way.stub)
             way.linked.incoming.discard(way)
@@ -179,7 +183,7 @@ class TranslationCache:
     def remove(self, unit: Unit) -> None:
         """Nothing leads to the unit any more; its space is lost until the next flush."""
         unit.valid = False
-        for way in tuple(unit.incoming):
+        for way in tuple(unit.incoming or ()):
             self.unlink(way)
         for way in unit.exits:
             self.unlink(way)
@@ -202,7 +206,7 @@ class TranslationCache:
             )
         position = bisect_right(self._addresses, address) - 1
         if position < 0:
-            return None, Mark(address, None, (0, 1))
+            return None, Mark(None, (0, 1))
         unit = self._order[position]
         return unit, unit.mark(address)
 

@@ -10,8 +10,10 @@ from hardware_model.memory import MachineMemory
 from techniques.binary_translation import control_flow, sensitive
 from techniques.binary_translation.builder import UnitBuilder
 from techniques.binary_translation.copying import copy
-from techniques.binary_translation.fence import STACK, Fence
+from techniques.binary_translation.fence import Fence
+from techniques.binary_translation.state_reads import Translate
 from techniques.binary_translation.unit import Unit
+from techniques.binary_translation.uses import STACK, uses_of
 from techniques.deprivileged.exceptions import (
     PAGE_FAULT,
     GuestException,
@@ -92,8 +94,7 @@ class Translator:
         room = min(_PAGE - offset, UNIT_INSTRUCTIONS * LONGEST)
         code = self._source.read(frame, offset, room)
         pages = [(rip >> 12, frame)]
-        first = Decoder(64, code, ip=rip).decode()
-        if first.code == Code.INVALID and len(code) < LONGEST:
+        if room < LONGEST and needs_more(code, rip):
             code = self._crossing(rip, code, pages)
         builder = UnitBuilder(rip, entry, open_ports=self.open_ports, fence=self._fence)
         if self._fence is not None and not (single and self._fence.holds_stack):
@@ -107,8 +108,6 @@ class Translator:
     def _crossing(self, rip: int, code: bytes, pages: list[tuple[int, int]]) -> bytes:
         """The first instruction may go on in the next page."""
         following = (rip & -_PAGE) + _PAGE & (1 << 64) - 1
-        if not needs_more(code, rip):
-            return code
         frame = self._source.frame(following)
         pages.append((following >> 12, frame))
         return code + self._source.read(frame, 0, LONGEST)
@@ -143,21 +142,31 @@ class Translator:
         if instruction.code == Code.INVALID:
             builder.raw(_UNDEFINED, 1)
             return False
-        fence = self._fence
-        if fence is not None and not _is_called_out(instruction):
-            fence.guard(builder, instruction)
-            builder.accesses[builder.guest] = builder.address
-        goes_on = self._translation(builder, instruction, code)
-        if fence is not None:
-            fence.follow(builder, instruction, goes_on=goes_on)
+        fence, ends = self._fence, control_flow.ends_unit(instruction)
+        found = None if ends else sensitive.rule(instruction)
+        if fence is None:
+            return self._translation(builder, instruction, code, ends, found)
+        uses = uses_of(instruction, code)
+        if not sensitive.is_callout(
+            found
+        ):  # which the VMM performs, going through the guest's tables
+            fence.guard(builder, instruction, uses)
+            builder.checks_end()
+        goes_on = self._translation(builder, instruction, code, ends, found)
+        fence.follow(builder, instruction, uses, goes_on=goes_on)
         return goes_on
 
     @staticmethod
-    def _translation(builder: UnitBuilder, instruction: Instruction, code: bytes) -> bool:
-        if control_flow.ends_unit(instruction):
+    def _translation(
+        builder: UnitBuilder,
+        instruction: Instruction,
+        code: bytes,
+        ends: bool,
+        found: Translate | None,
+    ) -> bool:
+        if ends:
             control_flow.translate(builder, instruction, code)
             return False
-        found = sensitive.rule(instruction)
         if found is not None:
             return found(builder, instruction)
         if (
@@ -168,11 +177,6 @@ class Translator:
             return False
         copy(builder, instruction, code)
         return instruction.flow_control != FlowControl.EXCEPTION
-
-
-def _is_called_out(instruction: Instruction) -> bool:
-    """Whether the VMM performs it in any case, whose accesses go through the guest's tables."""
-    return not control_flow.ends_unit(instruction) and sensitive.is_called_out(instruction)
 
 
 def is_copied(instruction: Instruction) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,8 @@ from iced_x86 import Instruction
 
 if TYPE_CHECKING:
     from techniques.binary_translation.address_space import AddressSpace
-    from techniques.binary_translation.fence import Check, Place
+    from techniques.binary_translation.fence import Check
+    from techniques.binary_translation.uses import Place
 
 
 class Kind(Enum):
@@ -26,14 +28,13 @@ class Kind(Enum):
 
 
 class Mark(NamedTuple):
-    """One instruction of translated code at linear `address`, and the guest's state there.
+    """The guest's state at an instruction of translated code.
 
     `rip` is the guest's RIP; None: it is in RCX, less `bias`. `saved` names the general registers
     whose guest values are on the state page. `shadow`: the guest's last instruction holds off interrupts.
     `flags_in_rax`: AH holds the arithmetic flags as LAHF stores them, AL is OF.
     """
 
-    address: int
     rip: int | None
     saved: tuple[int, ...] = ()
     bias: int = 0
@@ -64,18 +65,23 @@ class Callout:
 class Unit:
     """The translation of `instructions` guest instructions from `rip` on.
 
-    `entry` is where indirect transfers arrive, `body` where all others do, both linear addresses.
-    `starts` maps guest RIPs to their code, `accesses` to what stands there behind the checks of the fence, `fences`
-    holds these by address, `trusts` by guest RIP what was checked before. `pages` are (linear page, guest frame) of the
-    source, `source` its (guest-physical address, bytes). `space`: where it can be found, None if it is run once.
+    `entry` is where indirect transfers arrive, `body` where all others do, both linear addresses. The `code`, `size`
+    bytes and `emitted` instructions, and its `time` map are kept until they are in the cache. From offset `places[n]`
+    on, `marks[n]` is the guest's state. `starts` maps guest RIPs to their code, `accesses` to what stands there if that
+    is behind checks of the fence, `fences` holds these by address, `trusts` by guest RIP what was checked. `pages` are
+    (linear page, guest frame) of the source, `source` its (guest-physical address, bytes). `space`: where it can be
+    found, None if it is run once.
     """
 
     rip: int
     entry: int
     body: int
+    size: int
     code: bytes
     time: bytes
-    marks: list[Mark]
+    emitted: int
+    places: array[int]
+    marks: tuple[Mark, ...]
     callouts: dict[int, Callout]
     exits: list[Exit]
     starts: dict[int, int]
@@ -85,16 +91,20 @@ class Unit:
     trusts: dict[int, frozenset[Place]]
     source: tuple[tuple[int, int], ...] = ()
     pages: tuple[tuple[int, int], ...] = ()
-    incoming: set[Exit] = field(default_factory=set)
+    incoming: set[Exit] | None = None
     valid: bool = True
-    traced: dict[int, bytes] = field(default_factory=dict)
+    traced: dict[int, bytes] | None = None
     space: AddressSpace | None = None
 
     @property
     def end(self) -> int:
         """Linear address behind the unit's code."""
-        return self.entry + len(self.code)
+        return self.entry + self.size
 
     def mark(self, address: int) -> Mark:
         """The mark of the instruction at `address`."""
-        return self.marks[bisect_right(self.marks, address, key=lambda mark: mark.address) - 1]
+        return self.marks[bisect_right(self.places, address - self.entry) - 1]
+
+    def access(self, rip: int) -> int | None:
+        """Linear address of the instruction that accesses memory for the guest's at `rip`."""
+        return self.accesses.get(rip) or self.starts.get(rip)

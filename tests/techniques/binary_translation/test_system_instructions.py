@@ -60,7 +60,8 @@ def treatment(code: bytes, rip: int) -> str:
     body = unit.code[start - unit.entry :]
     if start in calls:
         return "callout"
-    others = [mark for mark in unit.marks if start < mark.address and mark.rip == rip]
+    behind = start + len(code)
+    others = behind < unit.end and unit.mark(behind).rip == rip
     if body.startswith(code) and not others:
         return "copied"
     if body.startswith(UD2):
