@@ -61,9 +61,7 @@ class CpuState:
 
     def load(self, registers: Registers, set_cr: Callable[[int, int], None]) -> None:
         """Give a processor these registers; `set_cr` loads a control register."""
-        registers.gpr[:] = 0
-        for number, value in self.gpr.items():
-            registers.gpr[number] = value
+        registers.set_general(self.gpr)
         registers.gpr[4] = self.rsp
         registers.rip, registers.rflags = self.rip, self.rflags
         for name in ("es", "ss", "ds", "fs", "gs"):

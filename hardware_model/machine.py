@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-import numpy as np
-
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.cpu.processor import Processor
@@ -20,7 +18,6 @@ from hardware_model.executor import words as W
 from hardware_model.executor.engine import NO_DEADLINE, Engine
 from hardware_model.executor.words import Event, Mode, Stop
 from hardware_model.memory import MachineMemory
-from hardware_model.mmu import invalidation
 from hardware_model.mmu import state as mmu_state
 from hardware_model.mmu.geometry import NEHALEM, TlbGeometry
 from hardware_model.partition import Partition
@@ -68,7 +65,7 @@ class Machine:
         self.mmu[mmu_state.Word.RAM_BYTES] = ram_bytes
         self.engine = Engine(ram_bytes, self.mmu, self.counters)
         self.words = self.engine.words
-        self._word_view = self.words.data  # an item of it costs a third of the array's
+        self._words = self.engine.word_view
         self.registers = self.engine.registers
         self.memory = MachineMemory(self.engine)
         self.platform = self.new_platform()
@@ -80,7 +77,7 @@ class Machine:
         self.virtual_apic: VirtualApic | None = None  # of the guest in VMX non-root operation
         self.profile = Profile(self.engine)
         self.on_marker: Callable[[int], None] = lambda immediate: None
-        self._budget = self._pause = NO_DEADLINE
+        self._budget = self._pause = self._limit = NO_DEADLINE
         self._end: End | None = None
         self.on_exit: Callable[[], int] | None = None  # VM exits and traps of the VMM in charge
         self._handlers: dict[int, Callable[[], int]] = {
@@ -103,6 +100,7 @@ class Machine:
         return new_platform(
             lambda: self.now,
             self._interrupt_changed,
+            self.set_deadline,
             self._timer_expired,
             Ends(
                 lambda: self.end(End.EXITED),
@@ -119,12 +117,12 @@ class Machine:
     @property
     def now(self) -> int:
         """Virtual time: instructions retired by guests, plus idle time."""
-        return int(self.words[W.CLOCK])
+        return self._words[W.CLOCK]
 
     @property
     def instructions(self) -> int:
         """Guest instructions retired."""
-        return int(self.words[W.CLOCK]) - int(self.words[W.IDLE])
+        return self._words[W.CLOCK] - self._words[W.IDLE]
 
     @property
     def guest_status(self) -> int | None:
@@ -147,6 +145,7 @@ class Machine:
         """
         self._budget = NO_DEADLINE if budget is None else self.now + budget
         self._pause = NO_DEADLINE if pause is None else pause
+        self._limit = min(self._budget, self._pause)
         self._end = None
         self.words[W.MODE] = mode
         if mode is not Mode.VMX_NON_ROOT:  # there the VMCS says
@@ -164,9 +163,7 @@ class Machine:
 
     def invalidate_page(self, linear: int) -> None:
         """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag go, global too."""
-        self.processor.load_mmu_registers()
-        invalidation.invlpg(self.mmu, self.counters, np.uint64(linear))
-        self.engine.flush_tlb()
+        self.engine.invalidate_page(linear)
 
     def load_supervisor_key_rights(self, value: int) -> None:
         """WRMSR to IA32_PKRS by a VMM: what keys of supervisor pages deny while CR4.PKS is set."""
@@ -180,12 +177,11 @@ class Machine:
 
     def flush_tlb(self) -> None:
         """Every translation of the current tag goes, global ones included."""
-        invalidation.flush_vpid(self.mmu, self.counters, self.mmu[mmu_state.Word.VPID])
-        self.engine.flush_tlb()
+        self.engine.flush_current_tag()
 
     def retire_emulated(self) -> None:
         """A VMM completed the instruction at hand for its guest: one unit of time, and the STI shadow is gone."""
-        words = self._word_view
+        words = self._words
         words[W.CLOCK] += 1
         words[W.COMPLETED] += 1
         self.registers.sti_shadow = False
@@ -208,7 +204,9 @@ class Machine:
 
     def set_deadline(self) -> None:
         """Tell the native layer when the next platform event is due."""
-        self.words[W.DEADLINE] = min(self._next_event(), self._budget, self._pause)
+        event = self.platform.next_event()
+        limit = self._limit
+        self._words[W.DEADLINE] = limit if event is None or event > limit else event
 
     def _next_event(self) -> int:
         event = self.platform.next_event()
@@ -233,12 +231,13 @@ class Machine:
         self.words[W.DEADLINE] = NO_DEADLINE
 
     def _interrupt_changed(self) -> None:
-        apic, words = self.platform.apic, self.words
+        apic, words = self.platform.apic, self._words
         waiting, priority = apic.pending_class, apic.task_priority >> 4
         words[W.CR8] = priority
         words[W.PENDING_CLASS] = waiting
         words[W.IRQ_LINE] = waiting > priority
-        self.set_deadline()
+        if words[W.DEADLINE] <= words[W.CLOCK]:  # moved there to have the interrupt noticed
+            self.set_deadline()
 
     def _device_access(self) -> int:
         self._pull_task_priority()
@@ -246,7 +245,7 @@ class Machine:
 
     def _pull_task_priority(self) -> None:
         """MOV to CR8 is the processor's alone; tell the APIC before it looks at its TPR."""
-        apic, class_ = self.platform.apic, int(self.words[W.CR8])
+        apic, class_ = self.platform.apic, self._words[W.CR8]
         if apic.task_priority >> 4 != class_:
             apic.task_priority = class_ << 4
 
@@ -280,9 +279,10 @@ class Machine:
             event = self._next_event()
             if event == NO_DEADLINE:
                 return False
-            deadline = min(event, self._budget)
-            self.words[W.IDLE] += max(deadline - self.now, 0)
-            self.words[W.CLOCK] = max(deadline, self.now)
+            deadline, now = min(event, self._budget), self.now
+            if deadline > now:
+                self._words[W.IDLE] += deadline - now
+                self._words[W.CLOCK] = deadline
             self._events_due()
             if self._end is not None:
                 return True

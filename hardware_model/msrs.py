@@ -52,7 +52,7 @@ APIC_BASE_ADDRESS = 0xFEE0_0000
 APIC_BASE_BSP = 1 << 8
 APIC_BASE_ENABLE = 1 << 11
 FEATURE_CONTROL_LOCK = 1 << 0
-_PAT_TYPES = frozenset({0, 1, 4, 5, 6, 7})  # UC, WC, WT, WP, WB, UC-
+_PAT_RESERVED, _PAT_BIT_1 = 0xF8F8F8F8_F8F8F8F8, 0x02020202_02020202
 
 
 def _any(value: int) -> bool:
@@ -64,7 +64,8 @@ def _never(value: int) -> bool:
 
 
 def _pat(value: int) -> bool:
-    return all(byte in _PAT_TYPES for byte in value.to_bytes(8, "little"))
+    """Whether each byte is one of the types 0, 1, 4, 5, 6, 7: UC, WC, WT, WP, WB, UC-."""
+    return not value & _PAT_RESERVED and not value & ~(value >> 1) & _PAT_BIT_1
 
 
 @dataclass(frozen=True, slots=True)

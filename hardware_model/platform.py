@@ -21,7 +21,9 @@ UNITS_PER_SECOND = 1_000_000_000
 """Virtual time: one unit, a retired instruction, counts as one nanosecond for every clock of the platform."""
 
 
-NewApic = Callable[[Callable[[], int], Callable[[], None], Callable[[], None]], LocalApic]
+NewApic = Callable[
+    [Callable[[], int], Callable[[], None], Callable[[], None], Callable[[], None]], LocalApic
+]
 
 
 @dataclass(slots=True)
@@ -68,7 +70,8 @@ class Platform:
     def next_event(self) -> int | None:
         """Virtual time of the first event due at any device, None when nothing is due."""
         first = None
-        for device in self._timed():
+        kept = self._kept
+        for device in kept[1] if kept and kept[0] == len(self.further) else self._timed():
             event = device.next_event()
             if event is not None and (first is None or event < first):
                 first = event
@@ -100,16 +103,20 @@ class Ends:
 def new_platform(
     now: Callable[[], int],
     on_change: Callable[[], None],
+    on_move: Callable[[], None],
     on_expiry: Callable[[], None],
     ends: Ends,
     new_apic: NewApic = LocalApic,
 ) -> Platform:
-    """The chips of a PC at their places; `now`, `on_change` and `on_expiry` as in LocalApic."""
+    """The chips of a PC at their places; `now`, `on_change`, `on_move` and `on_expiry` as in LocalApic.
+
+    Every other device calls `on_move` too when its next event has moved.
+    """
     bus = Bus()
-    apic = new_apic(now, on_change, on_expiry)
+    apic = new_apic(now, on_change, on_move, on_expiry)
     interrupts = apic.external = InterruptControllers(on_change)
     com1 = Uart(lambda level: interrupts.line(uart.IRQ, level))
-    timer = I8254(now, UNITS_PER_SECOND, lambda: _pulse(interrupts, _TIMER_IRQ), on_change)
+    timer = I8254(now, UNITS_PER_SECOND, lambda: _pulse(interrupts, _TIMER_IRQ), on_move)
     clock, port = Cmos(now, UNITS_PER_SECOND), DebugExit(ends.exited)
     power_control = PowerControl(ends.reset, ends.powered_off)
     bus.attach_registers(local_apic.BASE, local_apic.SIZE, apic)
@@ -126,7 +133,7 @@ def new_platform(
         (power.PM1A_CONTROL, 2, power_control),
     ):
         bus.attach_ports(first, count, device)
-    return Platform(bus, apic, com1, port, interrupts, timer, clock, power_control, now, on_change)
+    return Platform(bus, apic, com1, port, interrupts, timer, clock, power_control, now, on_move)
 
 
 def _pulse(interrupts: InterruptControllers, irq: int) -> None:

@@ -23,10 +23,11 @@ class VirtualPlatform:
 
     def __init__(self, machine: Machine, new_apic: NewApic = LocalApic) -> None:
         self._machine = machine
-        self._counters = machine.counters
+        self._counters = machine.counters.data
         self.devices: Platform = new_platform(
             lambda: machine.now,
-            self._changed,
+            lambda: None,  # the VMM asks for deliverable interrupts before each entry
+            self._moved,
             self._expired,
             Ends(
                 lambda: machine.end(End.EXITED),
@@ -42,7 +43,7 @@ class VirtualPlatform:
             int, Callable[[], None]
         ] = {}  # of the devices assigned to the guest
 
-    def _changed(self) -> None:
+    def _moved(self) -> None:
         self._stale = True
 
     def _expired(self) -> None:

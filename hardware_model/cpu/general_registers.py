@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
 from iced_x86 import Instruction, OpKind, Register, RegisterInfo
 
 _info: Any = RegisterInfo
@@ -20,7 +19,7 @@ _HIGH_BYTES: tuple[int, ...] = (Register.AH, Register.CH, Register.DH, Register.
 class Registers(Protocol):
     """What an operand needs of the register file."""
 
-    gpr: np.ndarray
+    gpr: memoryview
 
 
 class Part(NamedTuple):
@@ -49,13 +48,13 @@ Value = Callable[[Registers], int]
 def read_gpr(registers: Registers, register: int) -> int:
     """Value of a general register of any width."""
     number, shift, mask, _ = PARTS[register]
-    return int(registers.gpr.item(number)) >> shift & mask
+    return registers.gpr[number] >> shift & mask
 
 
 def write_gpr(registers: Registers, register: int, value: int) -> None:
     """Write a general register of any width; 32-bit writes clear the upper half."""
     number, shift, mask, size = PARTS[register]
-    old = 0 if size >= 4 else int(registers.gpr.item(number)) & ~(mask << shift)
+    old = 0 if size >= 4 else registers.gpr[number] & ~(mask << shift)
     registers.gpr[number] = old | (value & mask) << shift
 
 
@@ -63,6 +62,6 @@ def source_operand(instruction: Instruction, size: int) -> Value:
     """What gives the value of the second operand, a register or an immediate of `size` bytes."""
     if instruction.op1_kind == OpKind.REGISTER:
         number, shift, mask, _ = PARTS[instruction.op1_register]
-        return lambda registers: int(registers.gpr.item(number)) >> shift & mask
+        return lambda registers: registers.gpr[number] >> shift & mask
     value = int(instruction.immediate(1)) & (1 << 8 * size) - 1
     return lambda registers: value

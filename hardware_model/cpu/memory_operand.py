@@ -27,9 +27,9 @@ class MemoryOperand:
         """Linear address under the registers' present values."""
         address, gpr = self.displacement, registers.gpr
         if self.base is not None:
-            address += gpr.item(self.base.number) & self.base.mask
+            address += gpr[self.base.number] & self.base.mask
         if self.index is not None:
-            address += (gpr.item(self.index.number) & self.index.mask) * self.scale
+            address += (gpr[self.index.number] & self.index.mask) * self.scale
         if self.segment is not None:
             address += registers.segment(self.segment).base
         return address & _MASK

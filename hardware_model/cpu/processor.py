@@ -33,7 +33,9 @@ class Processor:
 
     def __init__(self, engine: Engine, bus: Bus) -> None:
         self._engine = engine
-        self._words = engine.words
+        self._counts = engine.counters.data
+        self._words = engine.word_view
+        self._mmu: memoryview = engine.mmu.data
         self._registers = engine.registers
         self._bus = bus
         self.msrs = ModelSpecificRegisters(engine)
@@ -68,19 +70,19 @@ class Processor:
 
     def execute(self) -> int:
         """Complete the instruction of intercept EVENT_CODE."""
-        return self._instructions[int(self._words[W.EVENT_CODE])]()
+        return self._instructions[self._words[W.EVENT_CODE]]()
 
     def _cpuid(self) -> int:
         gpr = self._registers.gpr
-        eax, ebx, ecx, edx = cpuid(int(gpr[0]) & 0xFFFFFFFF, int(gpr[1]) & 0xFFFFFFFF)
+        eax, ebx, ecx, edx = cpuid(gpr[0] & 0xFFFFFFFF, gpr[1] & 0xFFFFFFFF)
         gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
         return COMPLETED
 
     def _msr(self) -> int:
         gpr = self._registers.gpr
-        number = int(gpr[1]) & 0xFFFFFFFF
+        number = gpr[1] & 0xFFFFFFFF
         if self._engine.instruction_bytes()[1] == 0x30:  # WRMSR
-            value = (int(gpr[2]) & 0xFFFFFFFF) << 32 | int(gpr[0]) & 0xFFFFFFFF
+            value = (gpr[2] & 0xFFFFFFFF) << 32 | gpr[0] & 0xFFFFFFFF
             return COMPLETED if self.write_msr(number, value) else self.raise_exception(_GP, 0)
         answer = self.msrs.read(number)
         if answer is None:
@@ -134,7 +136,7 @@ class Processor:
 
     def load_mmu_registers(self) -> None:
         """Give the MMU the current paging registers, as native code does before each walk."""
-        mmu, registers = self._engine.mmu, self._registers
+        mmu, registers = self._mmu, self._registers
         mmu[0], mmu[1], mmu[2], mmu[3] = (
             registers.cr(0),
             registers.cr(3),
@@ -145,31 +147,31 @@ class Processor:
     def port_access(self) -> int:
         """IN or OUT that the bare machine performs."""
         w = self._words
-        port, size = int(w[W.EVENT_PHYSICAL]), int(w[W.EVENT_SIZE])
+        port, size = w[W.EVENT_PHYSICAL], w[W.EVENT_SIZE]
         code = self._engine.instruction_bytes()
         string = string_ports.is_string(code)
         if w[W.EVENT_WRITE]:
-            self._engine.counters[_PORT_OUT] += 1
-            self._bus.write_port(port, size, int(w[W.EVENT_VALUE]))
+            self._counts[_PORT_OUT] += 1
+            self._bus.write_port(port, size, w[W.EVENT_VALUE])
         else:
-            self._engine.counters[_PORT_IN] += 1
+            self._counts[_PORT_IN] += 1
             value = self._bus.read_port(port, size)
             if string:
                 string_ports.store(self._engine, value)
             else:
                 gpr = self._registers.gpr
-                keep = 0 if size == 4 else int(gpr[0]) >> 8 * size << 8 * size
+                keep = 0 if size == 4 else gpr[0] >> 8 * size << 8 * size
                 gpr[0] = keep | value
         return string_ports.advance(self._engine, code) if string else COMPLETED
 
     def device_access(self) -> int:
         """Load or store of a device register that the bare machine performs."""
         access = device_access.decode(self._engine.instruction_bytes(), self._registers.rip)
-        address = int(self._words[W.EVENT_PHYSICAL])
+        address = self._words[W.EVENT_PHYSICAL]
         if access.stored is not None:
-            self._engine.counters[_MMIO_WRITE] += 1
+            self._counts[_MMIO_WRITE] += 1
             self._bus.write(address, access.size, access.stored(self._registers))
         else:
-            self._engine.counters[_MMIO_READ] += 1
+            self._counts[_MMIO_READ] += 1
             access.complete_load(self._registers, self._bus.read(address, access.size))
         return COMPLETED

@@ -45,18 +45,25 @@ class Bus:
 
     def claims(self, address: int) -> bool:
         """Whether a device answers at physical `address`."""
-        return any(base <= address < end for base, end, _ in self._regions)
+        return self._region(address) is not None
 
     def read(self, address: int, size: int) -> int:
         """Load from a device register."""
-        for base, end, device in self._regions:
-            if base <= address < end:
-                return device.read_register(address - base, size)
-        return (1 << 8 * size) - 1
+        found = self._region(address)
+        if found is None:
+            return (1 << 8 * size) - 1
+        base, device = found
+        return device.read_register(address - base, size)
 
     def write(self, address: int, size: int, value: int) -> None:
         """Store to a device register."""
+        found = self._region(address)
+        if found is not None:
+            base, device = found
+            device.write_register(address - base, size, value)
+
+    def _region(self, address: int) -> tuple[int, RegisterDevice] | None:
         for base, end, device in self._regions:
             if base <= address < end:
-                device.write_register(address - base, size, value)
-                return
+                return base, device
+        return None

@@ -48,6 +48,15 @@ SPURIOUS_VECTOR = 0xFF
 _STORED = (LDR, DFR, ICR_HIGH, LVT_LINT0, LVT_LINT1, LVT_ERROR)
 
 
+def _divisor(divide: int) -> int:
+    """What the divide configuration `divide`, bits 3, 1 and 0, divides by."""
+    code = divide & 3 | divide >> 1 & 4
+    return 1 if code == 7 else 2 << code
+
+
+_DIVISORS = tuple(_divisor(divide) for divide in range(16))
+
+
 class ExternalController(Protocol):
     """The 8259 controllers, whose output is wired to LINT0."""
 
@@ -65,15 +74,20 @@ def _highest(bits: int) -> int:
 class LocalApic:
     """One local APIC.
 
-    `now` gives virtual time; `on_change` is called when the best deliverable request may have changed;
-    `on_expiry` at every expiry of the timer. `task_priority` is the TPR's value (0..255).
+    `now` gives virtual time; `on_change` is called when the best deliverable request may have changed; `on_move` when
+    the guest has programmed the timer; `on_expiry` at every expiry of it. `task_priority` is the TPR's value (0..255).
     """
 
     def __init__(
-        self, now: Callable[[], int], on_change: Callable[[], None], on_expiry: Callable[[], None]
+        self,
+        now: Callable[[], int],
+        on_change: Callable[[], None],
+        on_move: Callable[[], None],
+        on_expiry: Callable[[], None],
     ) -> None:
         self._now = now
         self._on_change = on_change
+        self._on_move = on_move
         self._on_expiry = on_expiry
         self.task_priority = 0
         self.external: ExternalController | None = None
@@ -93,21 +107,18 @@ class LocalApic:
         }
 
     @property
-    def _divisor(self) -> int:
-        code = self._divide & 3 | self._divide >> 1 & 4
-        return 1 if code == 7 else 2 << code
-
-    @property
     def pending_class(self) -> int:
         """Priority class (vector >> 4) of the best request not blocked by one in service; 0 when there is none,
         EXTINT_CLASS for an external one.
         """
-        if self._external_waits:
+        external, requests = self.external, self._requests
+        if external is not None and external.output and self._external_waits:
             return EXTINT_CLASS
-        if not self._requests or not self._spurious & SVR_ENABLED:
+        if not requests or not self._spurious & SVR_ENABLED:
             return 0
-        best = _highest(self._requests) >> 4
-        return best if best > (_highest(self._in_service) >> 4 if self._in_service else 0) else 0
+        best = requests.bit_length() - 1 >> 4
+        service = self._in_service
+        return best if not service or best > service.bit_length() - 1 >> 4 else 0
 
     @property
     def _external_waits(self) -> bool:
@@ -159,7 +170,7 @@ class LocalApic:
         """When the timer expires."""
         if not self._armed:
             return None
-        return self._start + self._initial * self._divisor
+        return self._start + self._initial * _DIVISORS[self._divide]
 
     def advance(self, now: int) -> None:
         """Let the timer expire as often as is due."""
@@ -184,7 +195,7 @@ class LocalApic:
 
     def _current_count(self) -> int:
         due = self.next_event()
-        return 0 if due is None else max(due - self._now(), 0) // self._divisor
+        return 0 if due is None else max(due - self._now(), 0) // _DIVISORS[self._divide]
 
     def _processor_priority(self) -> int:
         service = _highest(self._in_service) & 0xF0 if self._in_service else 0
@@ -230,10 +241,12 @@ class LocalApic:
 
     def _write_initial(self, value: int) -> None:
         self._initial, self._start, self._armed = value, self._now(), value > 0
-        self._on_change()
+        self._on_move()
 
     def _write_divide(self, value: int) -> None:
         self._divide = value & 0xB
+        if self._armed:
+            self._on_move()
 
     def save(self) -> State:
         """Every register."""
@@ -250,7 +263,7 @@ class LocalApic:
         )
 
 
-_WIRING = ("_now", "_on_change", "_on_expiry", "external")
+_WIRING = ("_now", "_on_change", "_on_move", "_on_expiry", "external")
 _READERS: dict[int, Callable[[LocalApic], int]] = {
     VERSION: lambda apic: 0x00050014,
     TPR: lambda apic: apic.task_priority,

@@ -28,6 +28,7 @@ from hardware_model.executor.memory_access import on_tlb_miss
 from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
 from hardware_model.executor.profile import SLOT_WORDS
 from hardware_model.executor.registers import Registers, RflagsAccess
+from hardware_model.executor.vmm_flushes import on_flush, on_invlpg
 from hardware_model.vectors import EXCEPTION_VECTORS
 
 EventHandler = Callable[[int], int]
@@ -38,6 +39,8 @@ SLOTS = 1 << 19
 CODE_BYTES = 1 << 26
 NO_DEADLINE = 1 << 63
 _EVENT_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)
+_VMM_INVLPG = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)
+_VMM_FLUSH = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
 _WORD, _SIZE, _PAGES = struct.Struct("<Q"), struct.Struct("<H"), struct.Struct("<2Q")
 _TB_BYTES = max(L.TB_PC + 8, L.TB_SIZE + 2, L.TB_PAGE_ADDRESS + 16)
 _INSTRUCTION_HOOKS = {"in": 218, "out": 500, "syscall": 699}
@@ -47,7 +50,8 @@ class Engine:
     """One processor of `ram_bytes` of machine memory.
 
     `ram` is the memory as uint8, `ram64` as uint64; `registers` the CPU state; `words` the native state words.
-    `mmu` is the state array of the modelled MMU, `counters` the counter array.
+    `word_view` is a view of them, an item of which costs a third of the array's. `mmu` is the state array of the
+    modelled MMU, `counters` the counter array.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Engine:
         self.mmu = mmu
         self.counters = counters
         self.words = np.zeros(W.WORDS, np.uint64)
+        self.word_view: memoryview = self.words.data
         self._on_event: EventHandler | None = None
         self.error: BaseException | None = None
         self._event_time, self._events = 0, 0
@@ -75,12 +80,17 @@ class Engine:
         self._allocate_profile()
         self._fill_words()
         self._install()
+        self._at = self.words.ctypes.data
+        self._on_invlpg = _VMM_INVLPG(on_invlpg.address)
+        self._on_flush = _VMM_FLUSH(on_flush.address)
         functions = self._function
         self.registers = Registers(
             self.cpu + L.ENV,
             self.words,
             RflagsAccess(
-                self._handle, functions("uc_reg_read"), functions("uc_reg_write"), W.REGISTER_RFLAGS
+                self.cpu + L.ENV,
+                functions("helper_read_eflags_x86_64"),
+                functions("helper_write_eflags_x86_64"),
             ),
         )
         self.guest_mode = GuestMode(self)
@@ -171,19 +181,19 @@ class Engine:
     def _dispatch(self, kind: int) -> int:
         try:
             assert self._on_event is not None
-            self._note_progress()
+            now = self.word_view[W.CLOCK]
+            if now == self._event_time:
+                self._no_progress()
+            else:
+                self._event_time, self._events = now, 0
             return self._on_event(kind)
         except BaseException as error:  # must not cross the engine's frames
             self.error = error
             self.words[W.STOP] = W.Stop.ERROR
             return 0
 
-    def _note_progress(self) -> None:
+    def _no_progress(self) -> None:
         """End the run if nothing but events happens: see `words.FAULT_LIMIT`."""
-        now = self.words.item(W.CLOCK)
-        if now != self._event_time:
-            self._event_time, self._events = now, 0
-            return
         self._events += 1
         if self._events == W.FAULT_LIMIT:
             self.words[W.STOP] = W.Stop.BUDGET
@@ -218,12 +228,13 @@ class Engine:
     @property
     def interrupted(self) -> bool:
         """Whether an interrupt, or an NMI that is not blocked, waits for the processor."""
-        nmi = self.words[W.NMI_PENDING] and not self.registers.nmi_blocked
-        return bool(self.words[W.IRQ_LINE] or nmi)
+        words = self.word_view
+        nmi = words[W.NMI_PENDING] and not self.registers.nmi_blocked
+        return bool(words[W.IRQ_LINE] or nmi)
 
     def stop(self, reason: W.Stop) -> None:
         """Stop the engine when the current event has been handled."""
-        self.words[W.STOP] = reason
+        self.word_view[W.STOP] = reason
 
     def write_code_safe(self, address: int, data: bytes) -> bool:
         """Write machine memory for a VMM or a device; True if translations of code had to be dropped."""
@@ -242,11 +253,11 @@ class Engine:
 
     def instruction_bytes(self) -> bytes:
         """Code bytes of the instruction of the last event, up to 15 (fewer at the end of its block)."""
-        block = ctypes.string_at(self.words.item(W.LAST_TB), _TB_BYTES)
+        block = ctypes.string_at(self.word_view[W.LAST_TB], _TB_BYTES)
         (start,) = _WORD.unpack_from(block, L.TB_PC)
         (size,) = _SIZE.unpack_from(block, L.TB_SIZE)
         pages = _PAGES.unpack_from(block, L.TB_PAGE_ADDRESS)
-        pc = self.words.item(W.INSTRUCTION_PC)
+        pc = self.word_view[W.INSTRUCTION_PC]
         end, boundary = min(pc + 15, start + size), (start | 0xFFF) + 1
         if end <= boundary:
             return self._code(pages[0], pc, end)
@@ -267,6 +278,14 @@ class Engine:
     def flush_tlb(self) -> None:
         """Empty the engine's TLB (not the modelled ones)."""
         _tlb_flush(self.cpu)
+
+    def invalidate_page(self, linear: int) -> None:
+        """Drop the translations of `linear` under the current tag, global ones too, from the models and the engine."""
+        self._on_invlpg(self._at, linear)
+
+    def flush_current_tag(self) -> None:
+        """Drop every translation of the current VPID, global ones too, from the models and the engine."""
+        self._on_flush(self._at)
 
     def set_cr(self, number: int, value: int) -> None:
         """Load CR0, CR3 or CR4 with the engine's derived state."""

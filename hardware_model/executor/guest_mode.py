@@ -52,7 +52,7 @@ class GuestMode:
         self._engine.registers.rip = self._base + _STUB
         self._engine.run(lambda kind: 0)
         self.set_intercepts(())
-        self._engine.registers.gpr[:] = 0
+        self._engine.registers.set_general({})
 
     def set_intercepts(
         self, instructions: tuple[I, ...], cr_reads: int = 0, dr: bool = False

@@ -26,6 +26,7 @@ from hardware_model.executor.intrinsics import (
     load8,
     load64,
     store8,
+    store64,
     view_of,
 )
 from hardware_model.executor.profile import cut_block
@@ -42,6 +43,7 @@ UNRESTRICTED_INDEX = 2  # supervisor access with SMAP off or AC set
 PAGE = U(0xFFFFFFFFFFFFF000)
 WHOLE_PAGE = U(4096)
 ONE_ACCESS = U(1)
+FEW = 6  # pages that are flushed faster one by one than all at once
 
 
 mmu_state = view_of(W.MMU, W.MMU_WORDS, 0)
@@ -60,22 +62,64 @@ def load_registers(w, mmu):
 
 
 @inner
+def flush_all(w):
+    """Empty the engine's TLB."""
+    set_word(w, W.PIECES, U(0))
+    call_p(word(w, W.F_TLB_FLUSH), word(w, W.CPU))
+
+
+@inner
+def flush_page(w, page):
+    call_pp(word(w, W.F_TLB_FLUSH_PAGE), word(w, W.CPU), page)
+
+
+@inner
+def note_piece(w, page):
+    """The engine is about to hold a 4 KiB piece of a large page, to be found when that is dropped."""
+    count = word(w, W.PIECES)
+    for i in range(min(count, U(W.PIECES_KEPT))):
+        if load64(w + U(8) * (U(W.FIRST_PIECE) + U(i))) == page:
+            return
+    if count < U(W.PIECES_KEPT):
+        store64(w + U(8) * (U(W.FIRST_PIECE) + count), page)
+    if count <= U(W.PIECES_KEPT):
+        set_word(w, W.PIECES, count + U(1))
+
+
+@inner
+def flush_pieces(w, page, shift):
+    """Flush a large page; pieces that the engine may have dropped itself are flushed again."""
+    count = word(w, W.PIECES)
+    if count > U(W.PIECES_KEPT):
+        flush_all(w)
+        return
+    left = U(0)
+    for i in range(count):
+        piece = load64(w + U(8) * (U(W.FIRST_PIECE) + U(i)))
+        if ((piece ^ page) >> shift) == U(0):
+            flush_page(w, piece)
+        else:
+            store64(w + U(8) * (U(W.FIRST_PIECE) + left), piece)
+            left += U(1)
+    set_word(w, W.PIECES, left)
+
+
+@inner
 def flush_evicted(w, mmu):
     """Flush from the engine's TLB what the modelled first-level TLBs dropped."""
-    cpu = word(w, W.CPU)
-    if mmu[M.OUT_FLUSH_ALL] != U(0):
-        mmu[M.OUT_FLUSH_ALL] = U(0)
-        mmu[M.OUT_EVICT_COUNT] = U(0)
-        call_p(word(w, W.F_TLB_FLUSH), cpu)
-        return
     n = np.int64(mmu[M.OUT_EVICT_COUNT])
+    every = mmu[M.OUT_FLUSH_ALL] != U(0) or n > FEW
+    mmu[M.OUT_FLUSH_ALL] = U(0)
     mmu[M.OUT_EVICT_COUNT] = U(0)
+    if every:
+        flush_all(w)
+        return
     for i in range(n):
-        if mmu[M.OUT_EVICT + 2 * i + 1] > U(12):
-            call_p(word(w, W.F_TLB_FLUSH), cpu)
-            return
-    for i in range(n):
-        call_pp(word(w, W.F_TLB_FLUSH_PAGE), cpu, mmu[M.OUT_EVICT + 2 * i])
+        page, shift = mmu[M.OUT_EVICT + 2 * i], mmu[M.OUT_EVICT + 2 * i + 1]
+        if shift > U(12):
+            flush_pieces(w, page, shift)
+        else:
+            flush_page(w, page)
 
 
 @inner
@@ -88,13 +132,15 @@ def install(w, mmu, va, kind, index):
     if kind == FETCH:
         if load8(fetched) == U(0):
             store8(fetched, U(1))
-            call_p(word(w, W.F_TLB_FLUSH), word(w, W.CPU))
+            flush_all(w)
         rights = U(4)
     elif (rights & U(2)) != U(0) and load8(fetched) != U(0):
         if kind == STORE:
             size = ONE_ACCESS
         else:
             rights = U(1)
+    if mmu[M.OUT_SHIFT] > U(12):
+        note_piece(w, va & PAGE)
     call_ppiip_p(
         word(w, W.F_TLB_SET_PAGE),
         word(w, W.CPU),

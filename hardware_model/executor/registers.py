@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,8 @@ _MSR_OFFSETS = {
     "pat": L.ENV_PAT,
 }
 _EFER_SVME = 1 << 12  # always set while the engine runs; no guest ever sees it
+_RF_VM, _ALL_FLAGS = 1 << 16 | 1 << 17, 0xFFFFFFFF
+_NO_GENERAL_REGISTERS = array("Q", bytes(8 * len(GPR_NAMES)))
 
 
 class Segment(NamedTuple):
@@ -49,7 +53,7 @@ class Segment(NamedTuple):
 class Registers:
     """Read and write access to every register of the modelled processor.
 
-    Attributes: `gpr`, a uint64 view of RAX..R15 in encoding order; other registers are properties.
+    Attributes: `gpr`, a view of RAX..R15 as 64-bit words in encoding order; other registers are properties.
     """
 
     def __init__(self, env: int, words: np.ndarray, rflags_access: RflagsAccess) -> None:
@@ -57,9 +61,15 @@ class Registers:
         octets = memoryview(raw).cast("B")
         self._q = octets.cast("Q")
         self._d = octets.cast("I")
-        self.gpr = np.frombuffer(octets, np.uint64)[:16]
+        self.gpr = self._q[: len(GPR_NAMES)]
         self._words = words
         self._rflags = rflags_access
+
+    def set_general(self, values: Mapping[int, int]) -> None:
+        """Set the general registers: `values` by number, the others 0."""
+        self.gpr[:] = memoryview(_NO_GENERAL_REGISTERS)
+        for number, value in values.items():
+            self.gpr[number] = value
 
     @property
     def rip(self) -> int:
@@ -153,6 +163,10 @@ class Registers:
         """Set CR2."""
         self._q[L.ENV_CR // 8 + 2] = value
 
+    def store_cr3(self, value: int) -> None:
+        """Set CR3 and nothing else: what is cached of translations is the caller's."""
+        self._q[L.ENV_CR // 8 + 3] = value
+
     @property
     def efer(self) -> int:
         """IA32_EFER."""
@@ -181,8 +195,8 @@ class Registers:
     def segment(self, name: str) -> Segment:
         """A segment register: es cs ss ds fs gs ldtr tr."""
         at = _SEGMENT_OFFSETS[name]
-        d = self._d
-        return Segment(d[at // 4], self._q[at // 8 + 1], d[at // 4 + 4], d[at // 4 + 5])
+        d, at4 = self._d, at // 4
+        return Segment(d[at4], self._q[at // 8 + 1], d[at4 + 4], d[at4 + 5])
 
     def set_segment(self, name: str, segment: Segment) -> None:
         """Set a segment register, hidden part included; the privilege level is set apart."""
@@ -209,22 +223,22 @@ class Registers:
 
 
 class RflagsAccess:
-    """RFLAGS through the engine's own functions, which know its lazily kept arithmetic flags."""
+    """RFLAGS through the engine's own helpers, which know its lazily kept arithmetic flags.
 
-    def __init__(self, uc: int, read: object, write: object, number: int) -> None:
-        prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-        self._read = prototype(read)  # type: ignore[call-overload]
-        self._write = prototype(write)  # type: ignore[call-overload]
-        self._value = ctypes.c_uint64()
-        self._reference = ctypes.byref(self._value)
-        self._uc = uc
-        self._number = number
+    PUSHF's helper leaves RF and VM out; they lie in the flags that are kept as they are.
+    """
+
+    def __init__(self, env: int, read: int, write: int) -> None:
+        self._read = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p)(read)
+        self._write = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32)(
+            write
+        )
+        self._kept = ctypes.c_uint64.from_address(env + L.ENV_EFLAGS)
+        self._env = env
 
     def read(self) -> int:
-        self._value.value = 0
-        self._read(self._uc, self._number, self._reference)
-        return self._value.value
+        flags: int = self._read(self._env)
+        return flags | self._kept.value & _RF_VM
 
     def write(self, value: int) -> None:
-        self._value.value = value
-        self._write(self._uc, self._number, self._reference)
+        self._write(self._env, value, _ALL_FLAGS)

@@ -10,8 +10,8 @@ from hardware_model import counters
 from hardware_model.executor import delivery as D
 from hardware_model.executor import nmi
 from hardware_model.executor import words as W
-from hardware_model.executor.intrinsics import call_event, call_p, load64, store64
-from hardware_model.executor.memory_access import counter_words, mmu_state
+from hardware_model.executor.intrinsics import call_event, load64, store64
+from hardware_model.executor.memory_access import counter_words, flush_evicted, mmu_state
 from hardware_model.executor.state import U, count, set_word, word
 from hardware_model.mmu import invalidation
 from hardware_model.mmu.state import Word as M
@@ -78,9 +78,7 @@ def transition_flush(w):
     if not secondary(w, _VPID):
         mmu = mmu_state(w)
         invalidation.flush_vpid(mmu, counter_words(w), mmu[M.VPID])
-        mmu[M.OUT_FLUSH_ALL] = U(0)
-        mmu[M.OUT_EVICT_COUNT] = U(0)
-        call_p(word(w, W.F_TLB_FLUSH), word(w, W.CPU))
+        flush_evicted(w, mmu)
 
 
 @inner

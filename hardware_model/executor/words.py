@@ -107,6 +107,11 @@ WORDS = 512
     NMI_UNBLOCKED,  # 1: the instruction that faulted is an IRET that ended blocking by NMI
 ) = range(127, 131)
 
+# 4 KiB pieces of large pages in the engine's TLB, see memory_access.note_piece.
+PIECES = 131  # how many there are, PIECES_KEPT + 1: more than are kept
+FIRST_PIECE = 132
+PIECES_KEPT = 8
+
 # Arguments of the last event handed to Python.
 (
     EVENT_CODE,

@@ -132,8 +132,8 @@ def _drop_region(
     mask: np.uint64,
     others: bool,
     keep_globals: bool,
-) -> bool:
-    """Drop entries whose tag is (with `others`: is not) `tag` in `mask`; whether there were any.
+) -> None:
+    """Drop entries whose tag is (with `others`: is not) `tag` in `mask`.
 
     Only groups of entries that may hold one are looked at.
     """
@@ -141,19 +141,15 @@ def _drop_region(
     first, end = mmu[Word.FIRST_LEVEL + region], mmu[Word.FIRST_LEVEL + region + 1]
     occupied = mmu[Word.OCCUPIED + region]
     left, bit, begin = occupied, ONE, first
-    dropped = False
     while left != NONE:
         if left & ONE:
             done = min(begin + (ONE << shift), end)
-            gone, held = _drop_group(mmu, begin, done, tag, mask, others, keep_globals)
-            dropped |= gone
-            if not held:
+            if not _drop_group(mmu, begin, done, tag, mask, others, keep_globals):
                 occupied &= ~bit
         left >>= ONE
         bit <<= ONE
         begin += ONE << shift
     mmu[Word.OCCUPIED + region] = occupied
-    return dropped
 
 
 @inner
@@ -165,28 +161,29 @@ def _drop_group(
     mask: np.uint64,
     others: bool,
     keep_globals: bool,
-) -> tuple[bool, bool]:
-    """The same for the entries from word `begin` to `end`; whether any went, and whether any stay."""
-    gone, held = False, False
+) -> bool:
+    """The same for the entries from word `begin` to `end`; whether any stay."""
+    held = False
+    first_level = begin < mmu[Word.SECOND_LEVEL]
     for slot in range(signed(begin), signed(end), ENTRY_WORDS):
         entry = mmu[slot]
         if not entry & VALID:
             continue
         kept = keep_globals and entry & GLOBAL != NONE
         if not kept and ((mmu[slot + 1] ^ tag) & mask == NONE) != others:
+            if first_level:
+                report_dropped(mmu, slot)
             mmu[slot] = NONE
-            gone = True
         else:
             held = True
-    return gone, held
+    return held
 
 
 @inner
 def _drop_context(
     mmu: State, tag: np.uint64, mask: np.uint64, others: bool, keep_globals: bool
 ) -> None:
-    if _drop_region(mmu, _FIRST, tag, mask, others, keep_globals):
-        mmu[Word.OUT_FLUSH_ALL] = ONE
+    _drop_region(mmu, _FIRST, tag, mask, others, keep_globals)
     _drop_region(mmu, _SECOND, tag, mask, others, keep_globals)
     _drop_region(mmu, _STRUCTURE, tag, mask, others, False)
 
@@ -210,15 +207,17 @@ def invlpg(mmu: State, counters: CounterArray, va: np.uint64) -> None:
 def write_cr3(mmu: State, counters: CounterArray, value: np.uint64) -> None:
     """MOV to CR3: drop the new PCID's non-global translations, unless bit 63 keeps them.
 
-    Sets Word.CR3 too. The engine's TLB has no PCIDs, so it is always to be flushed.
+    Sets Word.CR3 too. The engine's TLB has no PCIDs, so with them all of it is to be flushed.
     """
     clear_outputs(mmu)
-    keep = mmu[Word.CR4] & _PCIDE != NONE and value & _KEEP != NONE
+    tagged = mmu[Word.CR4] & _PCIDE != NONE
+    keep = tagged and value & _KEEP != NONE
     mmu[Word.CR3] = value & ~_KEEP
     if not keep:
         counters[_FLUSH_NONGLOBAL] += ONE
         _drop_context(mmu, current_tag(mmu), _CURRENT, False, True)
-    mmu[Word.OUT_FLUSH_ALL] = ONE
+    if tagged:
+        mmu[Word.OUT_FLUSH_ALL] = ONE
 
 
 @native

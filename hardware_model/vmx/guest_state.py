@@ -11,15 +11,18 @@ from collections.abc import Callable
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import Engine
 from hardware_model.executor.registers import Registers, Segment
+from hardware_model.mmu.state import Word
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import Interruptibility
 from hardware_model.vmx.segments import CS, DS, ES, FS, GS, LDTR, SS, TR, UNUSABLE
 
 Getter = Callable[[Registers], int]
 Setter = Callable[[Engine, int], None]
+_VPID = int(Word.VPID)
 _AVAILABLE_TSS, _BUSY = 0x09, 0x02
 _NMI = int(Interruptibility.BLOCKING_BY_NMI)
-_BLOCKING = int(Interruptibility.BLOCKING_BY_STI | Interruptibility.BLOCKING_BY_MOV_SS)
+_STI = int(Interruptibility.BLOCKING_BY_STI)
+_MOV_SS = int(Interruptibility.BLOCKING_BY_MOV_SS)
 
 
 def access_rights(segment: Segment, *, system: bool) -> int:
@@ -36,13 +39,10 @@ def interruptibility(registers: Registers) -> int:
 
     The engine has one flag for both shadows; only MOV SS casts one with IF = 0.
     """
-    nmi = Interruptibility.BLOCKING_BY_NMI if registers.nmi_blocked else 0
+    nmi = _NMI if registers.nmi_blocked else 0
     if not registers.sti_shadow:
-        return int(nmi)
-    shadow = Interruptibility.BLOCKING_BY_STI
-    return (
-        int(shadow if registers.interrupts_enabled else Interruptibility.BLOCKING_BY_MOV_SS) | nmi
-    )
+        return nmi
+    return nmi | (_STI if registers.interrupts_enabled else _MOV_SS)
 
 
 def _set_rip(engine: Engine, value: int) -> None:
@@ -57,13 +57,20 @@ def _set_rflags(engine: Engine, value: int) -> None:
     engine.registers.rflags = value
 
 
+def _set_cr3(engine: Engine, value: int) -> None:
+    """Without VPIDs the exit has emptied the TLB. With them translations of the old CR3 are still in the engine's."""
+    engine.registers.store_cr3(value)
+    if engine.mmu[_VPID]:
+        engine.flush_tlb()
+
+
 def _set_efer(engine: Engine, value: int) -> None:
     engine.registers.efer = value
     engine.flush_tlb()
 
 
 def _set_interruptibility(engine: Engine, value: int) -> None:
-    engine.registers.sti_shadow = bool(value & _BLOCKING)
+    engine.registers.sti_shadow = bool(value & (_STI | _MOV_SS))
     until_iret = engine.words[W.NMI_RULE] != W.NmiRule.EXITS
     engine.registers.block_nmis(bool(value & _NMI), until_iret=until_iret)
 
@@ -88,7 +95,7 @@ SETTERS: dict[int, Setter] = {
     Field.GUEST_RSP: _set_rsp,
     Field.GUEST_RFLAGS: _set_rflags,
     Field.GUEST_CR0: lambda e, v: e.set_cr(0, v),
-    Field.GUEST_CR3: lambda e, v: e.set_cr(3, v),
+    Field.GUEST_CR3: _set_cr3,
     Field.GUEST_CR4: lambda e, v: e.set_cr(4, v),
     Field.GUEST_DR7: lambda e, v: e.registers.set_dr(7, v),
     Field.GUEST_IA32_EFER: _set_efer,

@@ -23,7 +23,7 @@ from hardware_model.vmx.entry_checks import EntryChecker, EntryFailure
 from hardware_model.vmx.exit_reasons import EXIT_REASONS
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
-from hardware_model.vmx.guest_state import GETTERS, SETTERS
+from hardware_model.vmx.guest_state import GETTERS, SETTERS, Getter
 from hardware_model.vmx.layout import PAGE_BYTES, WORD_INDEX
 from hardware_model.vmx.vmcs import LaunchState, Vmcs
 
@@ -50,6 +50,12 @@ _UNCHECKED = frozenset(
 )
 # Guest state on which the rules about an injected event depend.
 _FOR_INJECTION = (Field.GUEST_RFLAGS, Field.GUEST_INTERRUPTIBILITY_STATE, Field.GUEST_CR0)
+_LIVE = {
+    which: [(WORD_INDEX[Field(field)], Field(field).mask, GETTERS[field]) for field in fields]
+    for which, fields in ((True, tuple(GETTERS)), (False, _FOR_INJECTION))
+}
+"""Word, mask and getter of the guest state in the processor: all of it (True), or what injections depend on."""
+_EXIT_LENGTH_WORD = WORD_INDEX[Field.EXIT_INSTRUCTION_LENGTH]
 _WINDOWS = int(Primary.INTERRUPT_WINDOW_EXITING | Primary.NMI_WINDOW_EXITING)
 
 
@@ -72,9 +78,10 @@ class Vmx:
         self._checker = EntryChecker(self.vmcs)
         self._engine = machine.engine
         self._words = machine.words
-        self._counters = machine.counters
+        self._counts = machine.counters.data
         self._registers = machine.registers
         self._live = False
+        self._getters: dict[int, Getter] = {}  # of the fields that lie in the processor now
         self._changed = True
         self._check = True
         self._check_guest_state = True
@@ -87,22 +94,23 @@ class Vmx:
 
     def read(self, field: int) -> int:
         """VMREAD."""
-        self._counters[_VMREAD] += 1
-        if self._live and field in GETTERS:
-            return GETTERS[field](self._registers)
-        return self.vmcs.read(field)
+        self._counts[_VMREAD] += 1
+        getter = self._getters.get(field)
+        return self.vmcs.read(field) if getter is None else getter(self._registers)
 
     def write(self, field: int, value: int) -> None:
         """VMWRITE; takes effect at the next VM entry."""
-        self._counters[_VMWRITE] += 1
+        self._counts[_VMWRITE] += 1
         if field in _CONTROLS:
             self._changed |= self._more_than_window(field, value)
         self.vmcs.write(field, value)
-        if field in SETTERS:
-            self._check_guest_state |= field not in _UNCHECKED
-            if self._live:
-                SETTERS[field](self._engine, value)
-        self._check |= field not in _UNCHECKED
+        setter = SETTERS.get(field)
+        if field not in _UNCHECKED:
+            self._check = True
+            if setter is not None:
+                self._check_guest_state = True
+        if setter is not None and self._live:
+            setter(self._engine, value)
 
     def _more_than_window(self, field: int, value: int) -> bool:
         return field != Field.PRIMARY_CONTROLS or bool((self.vmcs.read(field) ^ value) & ~_WINDOWS)
@@ -117,19 +125,22 @@ class Vmx:
         for field, setter in SETTERS.items():
             if Field(field).since <= self.capabilities.level:
                 setter(self._engine, self.vmcs.load(Field(field)))
+        self._engine.flush_tlb()
         windows = Primary(self.vmcs.load(Field.PRIMARY_CONTROLS))
         self._words[W.NMI_WINDOW] = bool(windows & Primary.NMI_WINDOW_EXITING)
         self.vmcs.launch_state = LaunchState.LAUNCHED
-        self._live = True
-        self._counters[_ENTRIES] += 1
+        self._live, self._getters = True, GETTERS
+        self._counts[_ENTRIES] += 1
         self.machine.virtual_apic = VirtualApic(self.machine, self.vmcs)
         if self._delivers_virtual_interrupts:
             self.machine.virtual_apic.prioritize()
         self.machine.processor.merge_control = self._merge_control
         self.machine.processor.shown_control = self._shown_control
 
+        view = self.vmcs.view
+
         def on_exit() -> int:
-            handler(self.vmcs.words.item(_REASON_WORD))
+            handler(view[_REASON_WORD])
             if self._check or self._changed:
                 self._enter_checks()
             return 0
@@ -146,22 +157,23 @@ class Vmx:
 
     def skip_instruction(self) -> None:
         """Advance the guest over the instruction that exited, which the VMM has completed for it."""
-        self._counters[_VMREAD] += 2
-        self._counters[_VMWRITE] += 1
-        length = self.vmcs.load(Field.EXIT_INSTRUCTION_LENGTH)
-        self._registers.rip += length
+        counts = self._counts
+        counts[_VMREAD] += 2
+        counts[_VMWRITE] += 1
+        self._registers.rip += self.vmcs.view[_EXIT_LENGTH_WORD]
         self.machine.retire_emulated()
 
     def _save_live(self) -> None:
-        for field in GETTERS if self._check_guest_state else _FOR_INJECTION:
-            self.vmcs.store(Field(field), GETTERS[field](self._registers))
+        view, registers = self.vmcs.view, self._registers
+        for word, mask, getter in _LIVE[self._check_guest_state]:
+            view[word] = getter(registers) & mask
 
     def _enter_checks(self) -> None:
         if self._live:
             self._save_live()
         failure = self._checker.check()
         if failure is not None:
-            self._counters[_ENTRY_FAILED] += 1
+            self._counts[_ENTRY_FAILED] += 1
             raise VmEntryRefused(failure)
         self._check = self._check_guest_state = False
         if self._changed:
@@ -235,11 +247,11 @@ class Vmx:
         """INVVPID types 0 (address), 1 (single context), 2 (all), 3 (single context, keep globals)."""
         self.machine.processor.load_mmu_registers()
         invalidation.invvpid(
-            self.machine.mmu, self._counters, kind, np.uint64(vpid), np.uint64(address)
+            self.machine.mmu, self.machine.counters, kind, np.uint64(vpid), np.uint64(address)
         )
         self._engine.flush_tlb()
 
     def invept(self, kind: int, eptp: int) -> None:
         """INVEPT types 1 (single context) and 2 (all)."""
-        invalidation.invept(self.machine.mmu, self._counters, kind, np.uint64(eptp))
+        invalidation.invept(self.machine.mmu, self.machine.counters, kind, np.uint64(eptp))
         self._engine.flush_tlb()

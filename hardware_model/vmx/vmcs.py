@@ -45,11 +45,11 @@ _WRITABLE: Final = {level: _writable(level) for level in FeatureLevel}
 class Vmcs:
     """A VMCS region. `read` and `write` are VMREAD and VMWRITE; `load` and `store` the processor's.
 
-    `words` is the region as uint64 words; native code may access the same page by the indices of
-    `layout.WORD_INDEX`.
+    `words` is the region as uint64 words, `view` the same as a view whose items cost less; native
+    code may access the same page by the indices of `layout.WORD_INDEX`.
     """
 
-    __slots__ = ("_readable", "_view", "_writable", "capabilities", "words")
+    __slots__ = ("_readable", "_writable", "capabilities", "view", "words")
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Vmcs:
             raise ValueError(f"a VMCS region is {PAGE_BYTES} writable bytes, not {array.nbytes}")
         self.capabilities = capabilities
         self.words: npt.NDArray[np.uint64] = array.view(np.uint64)
-        self._view = self.words.data.cast("B").cast("Q")
+        self.view: memoryview = self.words.data.cast("B").cast("Q")
         self._readable = _READABLE[capabilities.level]
         self._writable = _WRITABLE[capabilities.level]
         if not attach:
             self.words[:] = 0
-            self._view[REVISION_WORD] = capabilities.revision
+            self.view[REVISION_WORD] = capabilities.revision
         elif self.revision != capabilities.revision:
             raise VmFailValid(
                 InstructionError.VMPTRLD_INCORRECT_REVISION,
@@ -84,9 +84,9 @@ class Vmcs:
     def read(self, encoding: int) -> int:
         """VMREAD: the value of a field or of its high half; VmFailValid error 12 if unsupported."""
         try:
-            return self._view[self._readable[encoding]]
+            return self.view[self._readable[encoding]]
         except KeyError:
-            return self._view[self._readable[self._full(encoding)]] >> 32
+            return self.view[self._readable[self._full(encoding)]] >> 32
 
     def write(self, encoding: int, value: int) -> None:
         """VMWRITE: set a field, or its high half; bits beyond the field's width are ignored.
@@ -98,38 +98,38 @@ class Vmcs:
         except KeyError:
             self._write_high(encoding, value)
             return
-        self._view[word] = value & mask
+        self.view[word] = value & mask
 
     def load(self, field: Field) -> int:
         """The value of a field as the processor uses it; 0 if the feature level lacks the field."""
-        return self._view[WORD_INDEX[field]]
+        return self.view[WORD_INDEX[field]]
 
     def store(self, field: Field, value: int) -> None:
         """Set a field as the processor does at a VM exit, read-only ones included."""
-        self._view[WORD_INDEX[field]] = value & _MASKS[field]
+        self.view[WORD_INDEX[field]] = value & _MASKS[field]
 
     @property
     def revision(self) -> int:
         """Bits 31:0 of the region's first four bytes: the VMCS revision identifier."""
-        return self._view[REVISION_WORD] & _LOW
+        return self.view[REVISION_WORD] & _LOW
 
     @property
     def abort_indicator(self) -> int:
         """The VMX-abort indicator: 0, or the cause of a VMX abort (SDM vol. 3C 27.7)."""
-        return self._view[REVISION_WORD] >> 32
+        return self.view[REVISION_WORD] >> 32
 
     @abort_indicator.setter
     def abort_indicator(self, cause: int) -> None:
-        self._view[REVISION_WORD] = self.revision | (cause & _LOW) << 32
+        self.view[REVISION_WORD] = self.revision | (cause & _LOW) << 32
 
     @property
     def launch_state(self) -> LaunchState:
         """The launch state: VMCLEAR makes it clear, a successful VMLAUNCH launched."""
-        return LaunchState(self._view[LAUNCH_STATE_WORD])
+        return LaunchState(self.view[LAUNCH_STATE_WORD])
 
     @launch_state.setter
     def launch_state(self, state: LaunchState) -> None:
-        self._view[LAUNCH_STATE_WORD] = state
+        self.view[LAUNCH_STATE_WORD] = state
 
     def _full(self, encoding: int) -> int:
         """The encoding of the whole field of a high access; VmFailValid if there is none."""
@@ -152,7 +152,7 @@ class Vmcs:
                 InstructionError.READ_ONLY_COMPONENT, f"VMCS field {field.name} is read-only"
             )
         word = WORD_INDEX[field]
-        self._view[word] = self._view[word] & _LOW | (value & _LOW) << 32
+        self.view[word] = self.view[word] & _LOW | (value & _LOW) << 32
 
 
 def _name(encoding: int) -> str:

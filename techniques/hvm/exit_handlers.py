@@ -46,9 +46,9 @@ def interrupt_window(vmm: Hvm) -> None:
 
 def emulate_cpuid(vmm: Hvm) -> None:
     """CPUID always exits; it is answered as the bare processor does."""
-    vmm.machine.counters[_EMULATE] += 1
+    vmm.counts[_EMULATE] += 1
     gpr = vmm.machine.registers.gpr
-    eax, ebx, ecx, edx = cpuid(int(gpr[0]) & 0xFFFFFFFF, int(gpr[1]) & 0xFFFFFFFF)
+    eax, ebx, ecx, edx = cpuid(gpr[0] & 0xFFFFFFFF, gpr[1] & 0xFFFFFFFF)
     gpr[0], gpr[3], gpr[1], gpr[2] = eax, ebx, ecx, edx
     vmm.vmx.skip_instruction()
 
@@ -78,7 +78,7 @@ def undefined(vmm: Hvm) -> None:
 
 def control_register(vmm: Hvm) -> None:
     """MOV to and from control registers, CLTS, LMSW."""
-    vmm.machine.counters[_EMULATE] += 1
+    vmm.counts[_EMULATE] += 1
     access = CrAccess.decode(vmm.vmx.read(Field.EXIT_QUALIFICATION))
     gpr = vmm.machine.registers.gpr
     if access.type is CrAccessType.MOV_FROM_CR:
@@ -88,7 +88,7 @@ def control_register(vmm: Hvm) -> None:
             else vmm.guest_cr(access.register)
         )
     elif access.register == 8:
-        if not _write_task_priority(vmm, int(gpr[access.gpr])):
+        if not _write_task_priority(vmm, gpr[access.gpr]):
             return
     elif not vmm.load_control_register(*_target(vmm, access)):
         return
@@ -100,7 +100,7 @@ def _target(vmm: Hvm, access: CrAccess) -> tuple[int, int]:
         return 0, vmm.guest_cr(0) & ~_TS
     if access.type is CrAccessType.LMSW:
         return 0, vmm.guest_cr(0) & ~(_MSW & ~1) | access.lmsw_source & _MSW
-    return access.register, int(vmm.machine.registers.gpr[access.gpr])
+    return access.register, vmm.machine.registers.gpr[access.gpr]
 
 
 def _write_task_priority(vmm: Hvm, value: int) -> bool:
@@ -117,7 +117,7 @@ def tpr_below_threshold(vmm: Hvm) -> None:
 
 def port(vmm: Hvm) -> None:
     """IN, OUT and their string forms."""
-    vmm.machine.counters[_EMULATE] += 1
+    vmm.counts[_EMULATE] += 1
     access = IoInstruction.decode(vmm.vmx.read(Field.EXIT_QUALIFICATION))
     if access.string:
         vmm.emulator.string_port(access)
@@ -126,18 +126,18 @@ def port(vmm: Hvm) -> None:
     mask = (1 << 8 * access.size) - 1
     if access.read:
         value = vmm.virtual.read_port(access.port, access.size)
-        keep = 0 if access.size == 4 else int(gpr[0]) & ~mask
+        keep = 0 if access.size == 4 else gpr[0] & ~mask
         gpr[0] = keep | value
     else:
-        vmm.virtual.write_port(access.port, access.size, int(gpr[0]) & mask)
+        vmm.virtual.write_port(access.port, access.size, gpr[0] & mask)
     vmm.vmx.skip_instruction()
 
 
 def read_msr(vmm: Hvm) -> None:
     """RDMSR."""
-    vmm.machine.counters[_EMULATE] += 1
+    vmm.counts[_EMULATE] += 1
     gpr = vmm.machine.registers.gpr
-    value = vmm.read_msr(int(gpr[1]) & 0xFFFFFFFF)
+    value = vmm.read_msr(gpr[1] & 0xFFFFFFFF)
     if value is None:
         vmm.inject(GENERAL_PROTECTION, 0)
         return
@@ -147,10 +147,10 @@ def read_msr(vmm: Hvm) -> None:
 
 def write_msr(vmm: Hvm) -> None:
     """WRMSR."""
-    vmm.machine.counters[_EMULATE] += 1
+    vmm.counts[_EMULATE] += 1
     gpr = vmm.machine.registers.gpr
-    value = (int(gpr[2]) & 0xFFFFFFFF) << 32 | int(gpr[0]) & 0xFFFFFFFF
-    number = int(gpr[1]) & 0xFFFFFFFF
+    value = (gpr[2] & 0xFFFFFFFF) << 32 | gpr[0] & 0xFFFFFFFF
+    number = gpr[1] & 0xFFFFFFFF
     if vmm.machine.processor.write_msr(number, value):
         vmm.msr_written(number, value)
         vmm.vmx.skip_instruction()

@@ -67,19 +67,23 @@ class Injection:
 
     def finish(self) -> None:
         """Before VM entry: re-deliver what was cut short, else a virtual interrupt, else ask for the window."""
-        if not self._requested and self.cut_short & _VALID:
-            self._redeliver()
-            return self._await_window()
-        if self._requested or not self._platform.apic.deliverable:
-            return self._await_window()
-        vmx = self._vmx
-        if (
-            vmx.read(Field.GUEST_RFLAGS) & _IF
-            and not vmx.read(Field.GUEST_INTERRUPTIBILITY_STATE) & _BLOCKED
-        ):
-            vector = self._platform.apic.acknowledge()
-            vmx.write(Field.ENTRY_INTERRUPTION_INFO, _VALID | (vector or 0))
-        return self._await_window()
+        apic = self._platform.apic
+        wanted = apic.deliverable
+        if not self._requested:
+            if self.cut_short & _VALID:
+                self._redeliver()
+            elif wanted and self._interruptible():
+                vector = apic.acknowledge()
+                self._vmx.write(Field.ENTRY_INTERRUPTION_INFO, _VALID | (vector or 0))
+                wanted = apic.deliverable
+        if wanted != self._window:
+            self._switch_window(wanted)
+
+    def _interruptible(self) -> bool:
+        read = self._vmx.read
+        if not read(Field.GUEST_RFLAGS) & _IF:
+            return False
+        return not read(Field.GUEST_INTERRUPTIBILITY_STATE) & _BLOCKED
 
     def _redeliver(self) -> None:
         vmx, info = self._vmx, self.cut_short
@@ -89,10 +93,7 @@ class Injection:
             vmx.write(Field.ENTRY_INSTRUCTION_LENGTH, vmx.read(Field.EXIT_INSTRUCTION_LENGTH))
         vmx.write(Field.ENTRY_INTERRUPTION_INFO, info & ~(1 << 12))
 
-    def _await_window(self) -> None:
-        wanted = self._platform.apic.deliverable
-        if wanted == self._window:
-            return
+    def _switch_window(self, wanted: bool) -> None:
         self._window = wanted
         controls = self._vmx.read(Field.PRIMARY_CONTROLS)
         if wanted:

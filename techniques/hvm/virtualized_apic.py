@@ -31,7 +31,7 @@ _SHOWN = (
 
 def maker(vmx: Vmx, page: ApicPage) -> NewApic:
     """What a platform makes its local APIC with."""
-    return lambda now, on_change, on_expiry: VirtualizedApic(vmx, page, now, on_change, on_expiry)
+    return lambda *calls: VirtualizedApic(vmx, page, *calls)
 
 
 class VirtualizedApic(LocalApic):
@@ -43,10 +43,11 @@ class VirtualizedApic(LocalApic):
         page: ApicPage,
         now: Callable[[], int],
         on_change: Callable[[], None],
+        on_move: Callable[[], None],
         on_expiry: Callable[[], None],
     ) -> None:
         self._vmx, self._page = vmx, page
-        super().__init__(now, on_change, on_expiry)
+        super().__init__(now, on_change, on_move, on_expiry)
         self._show()
 
     @property

@@ -18,6 +18,7 @@ from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.feature_levels import FeatureLevel
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import Interruption
+from hardware_model.vmx.layout import WORD_INDEX
 from hardware_model.vmx.transitions import Vmx
 from techniques.emulator import Emulator, NothingToExecute
 from techniques.guest import BootImage
@@ -36,6 +37,7 @@ GENERAL_PROTECTION, INVALID_OPCODE, PAGE_FAULT = 13, 6, 14
 EFER, TSC, TSC_AUX = 0xC0000080, 0x10, 0xC0000103
 RDTSCP = b"\x0f\x01\xf9"
 _EMULATE = counter_table.index("emulate")
+_THRESHOLD_WORD = WORD_INDEX[Field.TPR_THRESHOLD]
 _REASON_NAMES = {int(reason): reason.name.lower() for reason in Reason}
 PASSED_MSRS = (0xC0000100, 0xC0000101, 0xC0000102, 0x174, 0x175, 0x176)
 TPR_SHADOW = Knob(
@@ -56,7 +58,9 @@ class Hvm(Technique):
     def __init__(self, machine: Machine, image: BootImage, knobs: Mapping[str, Value]) -> None:
         super().__init__(machine, image, knobs)
         self.vmx = Vmx(machine, self.feature_level(knobs), self.base + VMCS_PAGE)
+        self.counts = machine.counters.data
         self.apic_page = ApicPage(machine.memory, self.base + VIRTUAL_APIC)
+        self._shown_priority = machine.memory.view(self.apic_page.address + local_apic.TPR, 1)
         self.tpr_shadow = bool(knobs["tpr-shadow"])
         self._open_ports: set[int] = set()
         self.interrupt_path = BY_INJECTION
@@ -151,9 +155,7 @@ class Hvm(Technique):
         """Set up the VMCS and launch the guest."""
         state = self.boot()
         registers = self.machine.registers
-        registers.gpr[:] = 0
-        for number, value in state.gpr.items():
-            registers.gpr[number] = value
+        registers.set_general(state.gpr)
         self.machine.processor.write_msr(EFER, state.efer)
         controls.set_host_state(self.vmx)
         controls.set_guest_state(self.vmx, state)
@@ -199,7 +201,7 @@ class Hvm(Technique):
 
     def on_exit(self, reason: int) -> None:
         """Handle one VM exit."""
-        self.hot_exits[(_REASON_NAMES[reason], self.machine.registers.rip)] += 1
+        self.hot_exits[_REASON_NAMES[reason], self.machine.registers.rip] += 1
         self.injection.begin()
         self.pull_task_priority()
         handler = self._handlers.get(reason)
@@ -232,18 +234,18 @@ class Hvm(Technique):
     def pull_task_priority(self) -> None:
         """The guest's TPR may have changed in the virtual-APIC page."""
         if self._watches_task_priority:
-            self.virtual.apic.task_priority = self.apic_page.register(local_apic.TPR) & 0xFF
+            self.virtual.apic.task_priority = self._shown_priority[0] & 0xFF
 
     def push_task_priority(self) -> None:
         """Show the TPR in the virtual-APIC page, and ask for an exit when it drops below a waiting interrupt."""
         if not self._watches_task_priority:
             return
         apic = self.virtual.apic
-        if self.apic_page.register(local_apic.TPR) != apic.task_priority:
-            self.apic_page.set_register(local_apic.TPR, apic.task_priority)
-        waiting = apic.pending_class
-        threshold = waiting if waiting and waiting <= apic.task_priority >> 4 else 0
-        if self.vmx.vmcs.load(Field.TPR_THRESHOLD) != threshold:
+        priority, waiting = apic.task_priority, apic.pending_class
+        if self._shown_priority[0] & 0xFFFFFFFF != priority:
+            self.apic_page.set_register(local_apic.TPR, priority)
+        threshold = waiting if waiting and waiting <= priority >> 4 else 0
+        if self.vmx.vmcs.view[_THRESHOLD_WORD] != threshold:
             self.vmx.write(Field.TPR_THRESHOLD, threshold)
 
     def inject(self, vector: int, error: int | None = None) -> None:
@@ -277,7 +279,7 @@ class Hvm(Technique):
         if not self.emulator.fetch().startswith(RDTSCP):
             self.inject(INVALID_OPCODE)
             return
-        self.machine.counters[_EMULATE] += 1
+        self.counts[_EMULATE] += 1
         gpr, time = self.machine.registers.gpr, self.read_msr(TSC) or 0
         gpr[0], gpr[2], gpr[1] = time & 0xFFFFFFFF, time >> 32, self.read_msr(TSC_AUX) or 0
         self.emulator.complete(len(RDTSCP))

@@ -35,11 +35,11 @@ class PageTableWrites(Emulator):
             return False
         if self._table_address(address) is None:
             return False
-        registers, flags = self._registers.gpr.copy(), self._registers.rflags
+        registers, flags = self._registers.gpr.tobytes(), self._registers.rflags
         try:
             self.store()
         except (GuestError, HypercallError):
-            self._registers.gpr[:], self._registers.rflags = registers, flags
+            self._registers.gpr.cast("B")[:], self._registers.rflags = registers, flags
             return False
         self._counts[_WRITES] += 1
         return True

@@ -91,7 +91,7 @@ class Paravirtual(Technique):
         self._counts = machine.counters.data
         self._processor = Deprivileged(machine)
         self._devices = new_platform(
-            lambda: machine.now, _nothing, _nothing, Ends(_nothing, _nothing, _nothing)
+            lambda: machine.now, _nothing, _nothing, _nothing, Ends(_nothing, _nothing, _nothing)
         )
         frames = FrameAllocator(self.base + abi.PAGE, self.memory.base)
         direct = self.settings["pv.traps"] == "direct"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from hardware_model.vmx.entry_checks.apic_virtualization import APIC_VIRTUALIZATION
 from hardware_model.vmx.entry_checks.execution_controls import EXECUTION_CONTROLS
@@ -48,6 +47,9 @@ RULES: tuple[Rule, ...] = tuple(rule for table in _TABLES for rule in table.rule
 _PARTS = tuple(dict.fromkeys(part for r in RULES for part in r.depends if isinstance(part, Part)))
 _PART_WORDS = [(WORD_INDEX[part.field] - FIRST_FIELD_WORD, part.bits) for part in _PARTS]
 
+_KNOWN = 1024
+"""States that a checker remembers: an injected event's differ in the guest's flags."""
+
 _Change = tuple[bytes, tuple[bool, ...]]
 """Which checked words differ, and which of `_PARTS` do."""
 
@@ -73,8 +75,8 @@ class EntryChecker:
     """Checks one VMCS before each of its entries, with the same answers as `check_entry`.
 
     A rule depends on nothing but what it declares, so after a check that passed, only rules can
-    fail that depend on something changed since, by whatever writer. Rules on machine memory are
-    always checked.
+    fail that depend on something changed since, by whatever writer; and none if all is as it was
+    at some check that passed. Rules on machine memory are always checked.
     """
 
     def __init__(self, vmcs: Vmcs, *, memory: MemoryReader | None = None) -> None:
@@ -82,21 +84,33 @@ class EntryChecker:
         self._vmcs = vmcs
         self._memory = memory
         self._words = vmcs.words[CHECKED_WORDS]
-        self._passed: npt.NDArray[np.uint64] | None = None
+        self._bytes = self._words.data.cast("B")
+        self._passed: bytes | None = None
+        self._known: set[bytes] = set()
         self._rules_by_change: dict[_Change, tuple[Rule, ...]] = {}
 
     def check(self) -> EntryFailure | None:
         """None if the entry may proceed, else the first rule that fails."""
+        state = self._bytes.tobytes()
+        if self._memory is None and state in self._known:
+            self._passed = state
+            return None
         failure = _first_failure(self._rules(), self._vmcs, self._memory)
         if failure is None:
-            self._passed = self._words.copy()
+            self._passed = state
+            self._remember(state)
         return failure
+
+    def _remember(self, state: bytes) -> None:
+        if len(self._known) >= _KNOWN:
+            self._known.clear()
+        self._known.add(state)
 
     def _rules(self) -> tuple[Rule, ...]:
         """The rules that may fail now."""
         if self._passed is None:
             return RULES
-        now, passed = self._words, self._passed
+        now, passed = self._words, np.frombuffer(self._passed, np.uint64)
         words = (now != passed).tobytes()
         parts = tuple(
             [

@@ -39,7 +39,7 @@ def virtual() -> VirtualApic:
 
 
 def chip() -> LocalApic:
-    apic = LocalApic(lambda: 0, lambda: None, lambda: None)
+    apic = LocalApic(lambda: 0, *[lambda: None] * 3)
     apic.write_register(SVR, 4, 0x1FF)
     return apic
 

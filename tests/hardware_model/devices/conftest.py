@@ -48,7 +48,7 @@ class Bench:
         self.counters = counters.new()
         nothing = lambda: None  # noqa: E731
         self.platform: Platform = new_platform(
-            lambda: self.now, nothing, nothing, Ends(nothing, nothing, nothing)
+            lambda: self.now, nothing, nothing, nothing, Ends(nothing, nothing, nothing)
         )
         self.devices: Peripherals = attach_peripherals(self.platform, self.memory, self.counters)
 

@@ -126,7 +126,7 @@ def test_saved_controllers_restore() -> None:
 
 
 def _apic(pics: InterruptControllers) -> LocalApic:
-    apic = LocalApic(lambda: 0, lambda: None, lambda: None)
+    apic = LocalApic(lambda: 0, *[lambda: None] * 3)
     apic.external = pics
     return apic
 

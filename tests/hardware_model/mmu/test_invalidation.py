@@ -45,7 +45,7 @@ def warm(machine, **registers):
 def test_global_pages_survive_a_write_of_cr3(machine):
     warm(machine)
     machine.mmu.write_cr3(machine.tables.root)
-    assert machine.mmu.flush_all
+    assert machine.mmu.evictions == [(VA, 12)]
     assert not cached(machine)
     assert cached(machine, GLOBAL_VA)
 
@@ -129,9 +129,9 @@ def test_vpids_keep_machines_apart(machine):
     warm(machine, VPID=1)
     assert not cached(machine, VPID=2) and not cached(machine, GLOBAL_VA, VPID=2)
     machine.mmu.flush_vpid(2)
-    assert not machine.mmu.flush_all and cached(machine)
+    assert not machine.mmu.evictions and cached(machine)
     machine.mmu.flush_vpid(1)
-    assert machine.mmu.flush_all
+    assert sorted(machine.mmu.evictions) == [(VA, 12), (GLOBAL_VA, 12)]
     assert not cached(machine) and not cached(machine, GLOBAL_VA)
 
 
@@ -184,9 +184,9 @@ def test_invept_drops_combined_and_guest_physical_translations_of_one_root(neste
     machine.load(VA)
     eptp = machine.mmu[Word.EPTP]
     machine.mmu.invept(InveptType.SINGLE_CONTEXT, eptp + 0x1000)
-    assert cached(machine) and not machine.mmu.flush_all
+    assert cached(machine) and not machine.mmu.evictions
     machine.mmu.invept(InveptType.SINGLE_CONTEXT, eptp)
-    assert machine.mmu.flush_all
+    assert machine.mmu.evictions == [(VA, 12)]
     machine.counted()
     machine.load(VA)
     assert machine.references() == 24
