@@ -117,12 +117,17 @@ CACHES = {
     ),
     "INVLPG tells the engine nothing": (
         "invalidation",
-        "        report_dropped(mmu, slot)\n",
-        "        pass\n",
+        "    if U(slot) < mmu[Word.SECOND_LEVEL]:\n        report_dropped(mmu, slot)\n",
+        "",
+    ),
+    "a flush tells the engine nothing": (
+        "invalidation",
+        "            if first_level:\n                report_dropped(mmu, slot)\n",
+        "",
     ),
     "MOV to CR3 ignores bit 63": (
         "invalidation",
-        "keep = mmu[Word.CR4] & _PCIDE != NONE and value & _KEEP != NONE",
+        "keep = tagged and value & _KEEP != NONE",
         "keep = False",
     ),
     "MOV to CR3 flushes the old PCID": (
