@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from results.errors import ResultsError
 
 
-def write(path: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a temporary file beside `path`, then rename it to `path` in one step.
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to be filled, which becomes `path` in one step when that has succeeded.
 
     A reader sees the old file or the new one, never a part. Raises ResultsError when the folder
     cannot be written to.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        fill(temporary)
+        yield temporary
         _flush(temporary)
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ResultsError(f"{path} cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write the file that becomes `path`, as by `writing`."""
+    with writing(path) as temporary:
+        fill(temporary)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 
 KnobValue = str | int | bool
 
@@ -54,7 +55,7 @@ class Cell:
     @property
     def slug(self) -> str:
         """A file name for the cell: hexadecimal, the same on every machine."""
-        return hashlib.sha256("\0".join(astuple(self)).encode()).hexdigest()[:24]
+        return hashlib.sha256("\0".join(identity(self)).encode()).hexdigest()[:24]
 
     def __str__(self) -> str:
         knobs = "" if self.knobs == "{}" else f" {self.knobs}"
@@ -64,3 +65,6 @@ class Cell:
 
 
 IDENTITY = tuple(field.name for field in fields(Cell))
+
+identity: Callable[[Cell], tuple[str, ...]] = attrgetter(*IDENTITY)
+"""A cell's values in the order of IDENTITY."""

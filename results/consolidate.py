@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, astuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from results import atomic
-from results.cell import Cell
-from results.finished import Finished
+from results.cell import Cell, identity
+from results.finished import Finished, HotExit
 from results.planned import Planned
 from results.schema import COUNTERS, EXITS, RUNS, Table
 from results.verdict import judge
@@ -22,6 +23,8 @@ from results.verdict import judge
 BATCH = 200
 
 Load = Callable[[Cell], Finished | None]
+#: A planned cell, what it came to, and the native one that it is compared with.
+Judged = tuple[Planned, Finished, Finished | None]
 
 
 def write_tables(folder: Path, plan: Iterable[Planned], load: Load) -> None:
@@ -29,23 +32,21 @@ def write_tables(folder: Path, plan: Iterable[Planned], load: Load) -> None:
 
     `load` gives a finished cell, None for one that has not. Memory does not grow with the plan.
     """
-    ordered = sorted(plan, key=lambda planned: planned.cell)
-    _write(folder, COUNTERS, (_counters(f) for p in ordered if (f := load(p.cell))))
-    _write(folder, EXITS, (_exits(f) for p in ordered if (f := load(p.cell))))
-    _write(folder, RUNS, _run_tables(ordered, load))
+    judged = _judged(sorted(plan, key=lambda planned: planned.cell), load)
+    with ExitStack() as stack:
+        files = [(table, rows, _writer(stack, folder, table)) for table, rows in _ROWS_OF_BATCH]
+        while batch := list(islice(judged, BATCH)):
+            for table, rows, writer in files:
+                writer.write_table(rows(table, batch))
 
 
-def _write(folder: Path, table: Table, parts: Iterator[pa.Table]) -> None:
-    def fill(path: Path) -> None:
-        with pq.ParquetWriter(path, table.arrow) as writer:
-            while batch := list(islice(parts, BATCH)):
-                writer.write_table(pa.concat_tables(batch).combine_chunks())
-
-    atomic.write(folder / table.file_name, fill)
+def _writer(stack: ExitStack, folder: Path, table: Table) -> pq.ParquetWriter:
+    path = stack.enter_context(atomic.writing(folder / table.file_name))
+    return stack.enter_context(pq.ParquetWriter(path, table.arrow))
 
 
-def _run_tables(ordered: Iterable[Planned], load: Load) -> Iterator[pa.Table]:
-    """Each cell's row. Cells that are compared with the same native one follow each other."""
+def _judged(ordered: Iterable[Planned], load: Load) -> Iterator[Judged]:
+    """The cells that have finished. Those that are compared with the same native one follow each other."""
     baseline: Cell | None = None
     native: Finished | None = None
     for planned in ordered:
@@ -55,30 +56,46 @@ def _run_tables(ordered: Iterable[Planned], load: Load) -> Iterator[pa.Table]:
         if planned.cell.baseline != baseline:
             baseline = planned.cell.baseline
             native = load(baseline)
-        yield pa.Table.from_pylist([_run_row(planned, finished, native)], schema=RUNS.arrow)
+        yield planned, finished, native
 
 
-def _counters(finished: Finished) -> pa.Table:
-    rows = [
-        (scope, counter, value)
-        for scope, values in sorted(finished.counters.items())
-        for counter, value in sorted(values.items())
-    ]
-    return _rows_of_cell(COUNTERS, finished.cell, rows)
+def _counters(table: Table, batch: Iterable[Judged]) -> pa.Table:
+    return _table(
+        table,
+        (
+            (*identity(finished.cell), scope, counter, value)
+            for _, finished, _ in batch
+            for scope, values in sorted(finished.counters.items())
+            for counter, value in sorted(values.items())
+        ),
+    )
 
 
-def _exits(finished: Finished) -> pa.Table:
-    hottest_first = sorted(finished.hot_exits, key=lambda e: (-e.count, e.reason, e.rip, e.symbol))
-    rows = [(e.reason, e.rip, e.symbol, e.count) for e in hottest_first]
-    return _rows_of_cell(EXITS, finished.cell, rows)
+def _exits(table: Table, batch: Iterable[Judged]) -> pa.Table:
+    return _table(
+        table,
+        (
+            (*identity(finished.cell), e.reason, e.rip, e.symbol, e.count)
+            for _, finished, _ in batch
+            for e in sorted(finished.hot_exits, key=_hottest_first)
+        ),
+    )
 
 
-def _rows_of_cell(table: Table, cell: Cell, rows: list[tuple[Any, ...]]) -> pa.Table:
-    """Rows of the columns after the cell's own, which are the same in every row."""
-    identity = [pa.repeat(value, len(rows)) for value in astuple(cell)]
-    own = list(table.columns.items())[len(identity) :]
-    columns = [pa.array([row[i] for row in rows], type_) for i, (_, type_) in enumerate(own)]
-    return pa.table(identity + columns, schema=table.arrow)
+def _hottest_first(hot: HotExit) -> tuple[int, str, int, str]:
+    return -hot.count, hot.reason, hot.rip, hot.symbol
+
+
+def _table(table: Table, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(table.columns)
+    return pa.table(
+        [pa.array(held, kind) for held, kind in zip(columns, table.columns.values(), strict=True)],
+        schema=table.arrow,
+    )
+
+
+def _runs(table: Table, batch: Iterable[Judged]) -> pa.Table:
+    return pa.Table.from_pylist([_run_row(*judged) for judged in batch], schema=table.arrow)
 
 
 def _run_row(planned: Planned, finished: Finished, native: Finished | None) -> dict[str, Any]:
@@ -97,3 +114,10 @@ def _run_row(planned: Planned, finished: Finished, native: Finished | None) -> d
         "notes": finished.notes,
         "key": finished.key,
     }
+
+
+_ROWS_OF_BATCH: tuple[tuple[Table, Callable[[Table, Sequence[Judged]], pa.Table]], ...] = (
+    (COUNTERS, _counters),
+    (EXITS, _exits),
+    (RUNS, _runs),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from results.cell import Cell
@@ -23,6 +23,11 @@ def known(kind: type[_Row], row: Mapping[str, Any]) -> _Row:
     """A record of what this version knows of `row`: a later one of the same schema may say more."""
     names = {one.name for one in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in row.items() if name in names})
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """A record's values by name, not copied deeply as `asdict` does."""
+    return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Finished:
     notes: str = ""
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(self, separators=(",", ":"), default=_fields)
 
     @classmethod
     def from_json(cls, text: str, place: object) -> Finished:

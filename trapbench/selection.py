@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import techniques
@@ -54,8 +55,9 @@ class Selection:
         sources = self._sources()
         _check("I/O model", self.io, IO_MODELS)
         parameters = self._parameters(sources)
+        geometry = cache(_geometry)  # of a sweep's points few differ in it
         for point in sweep.points(self.sweeps):
-            at = self._at(point, parameters)
+            at = self._at(point, parameters, geometry)
             for name, source in sources:
                 size = _sized(at.size, {p: point[p] for p in parameters & point.keys()}, source)
                 for technique, values in at._knobs().items():
@@ -63,7 +65,7 @@ class Selection:
                         knobs = canonical_knobs(values)
                         yield Cell(name, size, io, at.geometry, technique, knobs), source
         if not (self.workloads or self.kernel or self.knobs or self.sweeps):
-            yield from self._at({}, set())._companions(dict(sources))
+            yield from self._at({}, set(), geometry)._companions(dict(sources))
 
     def _companions(self, sources: Mapping[str, str]) -> Iterator[tuple[Cell, str]]:
         for technique in self._knobs():
@@ -72,11 +74,13 @@ class Selection:
                     made = canonical_knobs(knobs)
                     yield Cell(name, self.size, io, self.geometry, technique, made), sources[name]
 
-    def _at(self, point: Mapping[str, str], parameters: Set[str]) -> Selection:
+    def _at(
+        self, point: Mapping[str, str], parameters: Set[str], known: Callable[[str], str]
+    ) -> Selection:
         """The selection at a point of its sweeps, checked."""
         swept = point.keys() - parameters - {"size", "geometry"}
         size = point.get("size", self.size)
-        geometry = _geometry(point.get("geometry", self.geometry))
+        geometry = known(point.get("geometry", self.geometry))
         _check("size", [size], SIZES)
         knobs = {**self.knobs, **{name: point[name] for name in point if name in swept}}
         return replace(self, sweeps={}, knobs=knobs, size=size, geometry=geometry)

@@ -111,14 +111,21 @@ class WorkerPool:
         """Yield (index of the task, its result or Lost) in order of completion."""
         waiting = deque(enumerate(tasks))
         try:
-            while waiting or self._busy:
-                while waiting and len(self._busy) < self._jobs:
-                    self._assign(*waiting.popleft())
-                yield from self._collect()
+            self._occupy(waiting)
+            while self._busy:
+                ended = self._collect()
+                self._occupy(
+                    waiting
+                )  # first, so that no worker waits for what is done with results
+                yield from ended
         finally:
             for worker in self._busy + self._idle:
                 worker.kill()
             self._busy, self._idle = [], []
+
+    def _occupy(self, waiting: deque[tuple[int, object]]) -> None:
+        while waiting and len(self._busy) < self._jobs:
+            self._assign(*waiting.popleft())
 
     def _assign(self, index: int, task: object) -> None:
         worker = self._idle.pop() if self._idle else Worker(self._entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class UnsupportedEngine(RuntimeError):
     """The installed Unicorn is not the build whose internals this project knows."""
 
 
+@cache
 def _installed() -> str:
     try:
         return version("unicorn")
