@@ -68,8 +68,9 @@ class Emulator:
 
     def fetch(self) -> bytes:
         """Up to 15 code bytes at the guest's RIP, counted as copied."""
-        self._counts[_BYTES] += min(_LONGEST, _PAGE - self._registers.rip % _PAGE)
-        return self._code()
+        rip = self._registers.rip
+        self._counts[_BYTES] += min(_LONGEST, _PAGE - rip % _PAGE)
+        return self._code(rip)
 
     def decode(self) -> Instruction:
         """The instruction at the guest's RIP."""
@@ -78,13 +79,12 @@ class Emulator:
     def _begin(self, *, known: bool) -> bytes:
         """The code at RIP. A `known` instruction was decoded earlier: nothing is fetched anew."""
         if known:
-            return self._code()
+            return self._code(self._registers.rip)
         self._counts[_EMULATE] += 1
         return self.fetch()
 
-    def _code(self) -> bytes:
-        """Up to 15 bytes at RIP, uncounted."""
-        rip = self._registers.rip
+    def _code(self, rip: int) -> bytes:
+        """Up to 15 bytes at `rip`, uncounted."""
         first = _PAGE - rip % _PAGE
         if first >= _LONGEST:
             return self._memory.read(self._physical(rip), _LONGEST)
@@ -115,7 +115,8 @@ class Emulator:
 
     def complete(self, length: int) -> None:
         """Advance the guest over an instruction that was emulated."""
-        self._registers.rip = (self._registers.rip + length) & _MASK
+        registers = self._registers
+        registers.rip = registers.rip + length & _MASK
         self._machine.retire_emulated()
 
     def device_access(self, gpa: int, *, known: bool = False) -> None:

@@ -83,11 +83,12 @@ class ShadowMemory:
 
     def _uses(self, root: int, slot: int) -> bool:
         """Whether the guest's root maps something in the slot, or in those below that the window wants."""
-        below = range(slot, slot - self.window_slots, -1)
-        return any(self._root_entry(root, wanted) & PRESENT for wanted in below)
-
-    def _root_entry(self, root: int, slot: int) -> int:
-        return self._guest.read64(root << 12 | slot << 3) if root << 12 < self._guest.size else 0
+        if root << 12 >= self._guest.size:
+            return False
+        for wanted in range(slot, slot - self.window_slots, -1):
+            if self._guest.read64(root << 12 | wanted << 3) & PRESENT:
+                return True
+        return False
 
     def move_window(self) -> None:
         """Put the window into a slot that no root the guest has used maps; GuestError if there is none."""

@@ -42,8 +42,8 @@ class Derivation:
         gfn = (entry & _FRAMES[level]) >> 12
         if gfn >= self._frames and not (level == 1 and gfn in self._devices):
             return 0
-        rights = _rights(entry, access, mode)
-        if rights & RW and level == 1 and self._index.traced(gfn):
+        rights = access & (entry | KEEP) | entry & (NX | mode.global_mask)
+        if not entry & D or (rights & RW and level == 1 and self._index.traced(gfn)):
             rights &= ~RW
         return self.shadow_leaf(gfn, level, rights)
 
