@@ -61,6 +61,7 @@ class ShadowMemory:
         self._cpu = cpu
         self.forced_cr4 = CR4_TSD
         self.window = VmmWindow(machine.memory, frames)
+        self._root = 0  # frame of the guest's root table
         self.window_slots = 1  # counted downwards, in which the guest may have nothing
         self.walker = GuestWalker(guest, machine.counters, OWN_ENTRY_READ)
         self.pager = ShadowPager(
@@ -79,7 +80,7 @@ class ShadowMemory:
     @property
     def slot_is_wanted(self) -> bool:
         """Whether the guest maps something where the VMM's window lies."""
-        return self._uses(self.pager.paging.root_gfn, self.window.slot)
+        return self._uses(self._root, self.window.slot)
 
     def _uses(self, root: int, slot: int) -> bool:
         """Whether the guest's root maps something in the slot, or in those below that the window wants."""
@@ -92,7 +93,7 @@ class ShadowMemory:
 
     def move_window(self) -> None:
         """Put the window into a slot that no root the guest has used maps; GuestError if there is none."""
-        roots = {self.pager.paging.root_gfn, *self.pager.root_frames()}
+        roots = {self._root, *self.pager.root_frames()}
         free = (slot for slot in _SLOTS if not any(self._uses(root, slot) for root in roots))
         slot = next(free, None)
         if slot is None:
@@ -121,6 +122,7 @@ class ShadowMemory:
 
     def _load_root(self) -> None:
         self._machine.processor.load_cr(3, self.pager.root)
+        self._root = self.pager.paging.root_gfn
         self.walker.configure(self.pager.paging, paging_mode(self.pager.paging, _LIMITS))
 
     def _load_efer(self) -> None:
