@@ -17,7 +17,7 @@ matrix: $(BIN)/.trapbench
 	{ $(BIN)/trapbench plot & } && $(BIN)/trapbench report && wait $$! && exit $$status
 
 test: $(BIN)/.tox
-	$(BIN)/tox run -e lint,types,docs,notebooks,py
+	$(BIN)/tox run -e checks
 
 soak: $(BIN)/.bench
 	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest tests -m soak -n auto

@@ -14,6 +14,7 @@ from hardware_model.executor.registers import GPR_NAMES
 from hardware_model.executor.words import Mode
 from hardware_model.machine import End, Machine
 from hardware_model.platform import Platform
+from tests import distribution, freed_machines
 from tests.proofs import figures, soak_time
 from tests.small_guest import DATA, LOG, RAM, VA, SmallGuest
 
@@ -147,8 +148,11 @@ def run_guest(boot_guest: Callable[..., Run]) -> Callable[..., Run]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the proofs' figures printed, by whichever process prints."""
+    """Have the proofs' figures printed, by whichever process prints, machines freed, and long tests begun first."""
+    config.pluginmanager.register(distribution, "distribution")
+    config.pluginmanager.register(freed_machines, "freed machines")
     config.pluginmanager.register(figures, "figures")
     config.pluginmanager.register(soak_time, "time of a soak")
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(figures.FromWorkers(), "figures of workers")
+        config.pluginmanager.register(distribution.Distribution(), "distribution to workers")

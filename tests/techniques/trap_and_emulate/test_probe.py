@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -34,6 +35,12 @@ def run(kind: type[Technique], policy: str = "") -> tuple[dict[str, int], Any]:
     first = image.symbols["result"] - KERNEL_BASE
     shown = {name: guest.memory.read64(first + 8 * i) for i, name in enumerate(workload.slots)}
     return shown, guest
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _freed() -> Iterator[None]:
+    yield
+    run.cache_clear()
 
 
 @pytest.mark.parametrize("policy", POLICIES)
