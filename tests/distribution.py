@@ -2,10 +2,12 @@
 
 The tests of a file share its fixtures, those of some folders the cells they look at, the examples of a page its folder: one
 worker runs them all, so that nothing is made twice. What takes long comes first: then no worker waits for another at the end.
+Each worker has its share of the processors, and so have the runs that its tests make: they start no more processes than that.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -41,6 +43,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put long groups first."""
     if not _soaks(config):
         items.sort(key=_rank)
+
+
+def share(processors: set[int], worker: int, workers: int) -> set[int]:
+    """A worker's processors: every one of `workers` has others where there are enough, else one."""
+    ordered = sorted(processors)
+    return set(ordered[worker::workers]) or {ordered[worker % len(ordered)]}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a worker process to its share."""
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        number = int(given["workerid"].removeprefix("gw"))
+        os.sched_setaffinity(0, share(os.sched_getaffinity(0), number, given["workercount"]))
 
 
 class Distribution:

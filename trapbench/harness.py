@@ -56,7 +56,7 @@ def run_matrix(
             whole = earlier.extended(whole)
         folder.begin(whole)
         missing = [p for p in whole.plan if not _is_done(folder, p)]
-        processes = jobs or os.cpu_count() or 1
+        processes = jobs or len(os.sched_getaffinity(0))
         pool: Cluster | WorkerPool = (
             Cluster(scheduler, processes, timeout, entry)
             if scheduler
