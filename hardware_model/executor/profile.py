@@ -69,6 +69,7 @@ ATTENTION_REPEAT = U(4)
 ATTENTION_REPEAT_ECX = U(8)
 ATTENTION_RING0 = U(16)
 ATTENTION_INSIDE = U(32)
+ATTENTION_SHADOW = U(64)
 
 
 @inner
@@ -99,6 +100,8 @@ def new_slot(w, tb):
         load32(tb + U(L.TB_FLAGS)) & U(L.HF_CPL)
     ) == U(0):
         attention |= ATTENTION_RING0
+    if (load32(tb + U(L.TB_FLAGS)) & U(L.HF_INHIBIT_IRQ)) != U(0):
+        attention |= ATTENTION_SHADOW
     counting = repeat_mask(w, tb)
     if counting != U(0):
         attention |= ATTENTION_REPEAT if counting == ~U(0) else ATTENTION_REPEAT_ECX
@@ -142,6 +145,23 @@ def request_interrupt(w):
 
 
 @inner
+def requested(w):
+    """Whether the engine is to take an interrupt, or open a window, when RFLAGS.IF and the shadows allow."""
+    request = load32(word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST))
+    return (request & U(L.INTERRUPT_HARD | L.INTERRUPT_VIRQ)) != U(0)
+
+
+@inner
+def look_behind_shadow(w, n):
+    """Have the engine look for interrupts behind a block of `n` units in the shadow of STI or MOV SS.
+
+    It forgets to where the block ends with a return or an indirect jump.
+    """
+    if requested(w):
+        set_word(w, W.DEADLINE, min(word(w, W.DEADLINE), word(w, W.CLOCK) + n))
+
+
+@inner
 def stop_engine(w):
     """Have the engine return. It would take a virtual interrupt or an NMI that can be taken first, for ever."""
     at = word(w, W.CPU) + U(L.CPU_INTERRUPT_REQUEST)
@@ -168,6 +188,8 @@ def due_event(w, pc):
             leave_block(w, pc)
         intercept(w, pc, U(W.Intercept.NMI))
     if word(w, W.IRQ_LINE) == U(0):
+        if requested(w):
+            leave_block(w, pc)
         return
     if word(w, W.OWN_INTERRUPTS) != U(0):
         request_interrupt(w)
@@ -230,6 +252,8 @@ def attend(w, tb, slot, pc, n):
     inside = (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_INSIDE) != U(0)
     if n > room or (inside and n == room and n != U(0)):
         cut_block(w, pc, instructions_for(w, tb, room))
+    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_SHADOW) != U(0):
+        look_behind_shadow(w, n)
 
 
 @inner

@@ -42,6 +42,26 @@ def test_a_pending_interrupt_is_taken_at_the_first_boundary_that_allows_it(
 
 @BOTH
 @pytest.mark.parametrize(
+    "jump",
+    [
+        "sti; jmp taken",
+        "lea rbx, [rip+taken]; sti; jmp rbx",
+        "lea rbx, [rip+taken]; push rbx; sti; ret",
+        "lea rbx, [rip+taken]; push 8; push rbx; sti; retfq",
+        "lea rbx, [rip+taken]; add rsp, 8; sti; call rbx",
+    ],
+)
+def test_so_it_is_where_a_jump_stands_in_the_shadow_and_its_target_has_run_before(
+    run_guest, technique, jump
+):
+    """The second time round the engine goes from block to block without looking for interrupts."""
+    text = f"mov eax, 0x10; mov r8d, 2; again: {jump}; nop; taken: nop; cli; " + PEND
+    run = run_guest(APIC_ON + text + "dec r8d; jnz again", technique=technique)
+    assert [(r.vector, r.rip) for r in run.records] == [(0x41, run.guest.symbols["taken"])]
+
+
+@BOTH
+@pytest.mark.parametrize(
     "text",
     [
         "nop; nop",
