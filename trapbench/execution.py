@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from dataclasses import replace
 
 import techniques
 import workloads
+from hardware_model.executor import self_test
+from hardware_model.executor.build import UnsupportedEngine
 from results.finished import CONSOLE_TAIL, FAILED, SKIPPED, Finished, HotExit
 from results.planned import Planned
 from trapbench.errors import is_ours
+
+
+def prepare() -> None:
+    """Load what every cell needs; if that cannot be, the cells will say why."""
+    with contextlib.suppress(UnsupportedEngine):
+        self_test.check()
 
 
 def execute(planned: Planned) -> Finished:

@@ -24,8 +24,12 @@ def main(entry: str, descriptor: int, parent: int) -> None:
     """Serve tasks until the other end closes."""
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    module, _, name = entry.partition(":")
-    function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
+    name, _, function_name = entry.partition(":")
+    module = importlib.import_module(name)
+    function: Callable[[Any], Any] = getattr(module, function_name)
+    getattr(
+        module, "prepare", lambda: None
+    )()  # before the first task: the parent may still make it out
     connection: Connection[Any, Any] = Connection(descriptor)
     while True:
         try:

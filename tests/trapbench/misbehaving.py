@@ -7,13 +7,21 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from results.finished import Finished
 from results.planned import Planned
 
+_PREPARED: list[str] = []
+
+
+def prepare() -> None:
+    """What a worker does before its first task."""
+    _PREPARED.append("prepared once")
+
 
 def perform(task: str) -> str:
-    """Do what the task says (exit N, signal NAME, sleep SECONDS, pid, litter MEBIBYTES); echo anything else."""
+    """Do what the task says (exit N, signal NAME, sleep SECONDS, pid, prepared, touch FILE, litter MEBIBYTES); echo anything else."""
     verb, _, argument = task.partition(" ")
     if verb == "exit":
         print("worker says: giving up", file=sys.stderr, flush=True)
@@ -25,6 +33,10 @@ def perform(task: str) -> str:
     if verb == "litter":
         held: list[object] = [bytearray(os.urandom(1) * (int(argument) << 20))]
         held.append(held)
+    if verb == "touch":
+        Path(argument).touch()
+    if verb == "prepared":
+        return ", ".join(_PREPARED)
     return str(os.getpid()) if verb == "pid" else task
 
 

@@ -35,6 +35,20 @@ def test_a_worker_serves_many_tasks() -> None:
     assert len(set(_results(["pid"] * 8, jobs=1))) == 1
 
 
+def test_a_worker_prepares_once_before_its_first_task() -> None:
+    assert _results(["prepared"] * 3, jobs=1) == ["prepared once"] * 3
+
+
+def test_the_next_task_runs_while_a_result_is_looked_at(tmp_path: Path) -> None:
+    results = WorkerPool(ENTRY, 1, 30.0).run(["first", f"touch {tmp_path / 'second'}"])
+    next(results)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "second").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert len(list(results)) == 1
+
+
 def test_what_a_task_leaves_behind_does_not_pile_up() -> None:
     pool = WorkerPool(ENTRY, 1, 30.0)
     resident, process = [], "0"

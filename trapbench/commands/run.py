@@ -5,12 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from results.finished import Finished
+    from results.planned import Planned
     from results.run import Runs
     from trapbench.selection import Selection
 
@@ -84,8 +89,7 @@ def command(
     first = None if scheduler else Worker(ENTRY)  # loads while this process does
 
     from results import folder
-    from results.run import Runs
-    from trapbench import harness, progress
+    from trapbench import harness
     from trapbench.cell_cache import CellCache
 
     path = out or (folder.newest() if resume else folder.default_path())
@@ -100,12 +104,22 @@ def command(
         jobs=jobs,
         timeout=timeout or harness.TIMEOUT,
         resume=resume,
-        watch=progress.watch,
+        watch=_watch,
         scheduler=scheduler,
         cache=cache,
         first=first,
     )
+    from results.run import Runs
+
     return _report(Runs.load(path), cache.found if cache else 0)
+
+
+def _watch(missing: Sequence[Planned], finished: Iterator[Finished]) -> Iterator[Finished]:
+    """Show progress. What the report needs is loaded meanwhile, while the workers run the first cells."""
+    from trapbench import progress
+
+    Thread(target=import_module, args=("results.run",), daemon=True).start()
+    yield from progress.watch(missing, finished)
 
 
 def _selection(selecting: dict[str, Any], resume: bool) -> Selection | None:
