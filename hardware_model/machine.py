@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
@@ -102,11 +103,7 @@ class Machine:
             self._interrupt_changed,
             self.set_deadline,
             self._timer_expired,
-            Ends(
-                lambda: self.end(End.EXITED),
-                lambda: self.end(End.RESET),
-                lambda: self.end(End.POWERED_OFF),
-            ),
+            Ends(*(partial(self.end, end) for end in (End.EXITED, End.RESET, End.POWERED_OFF))),
         )
 
     def place_remapping_unit(self, platform: Platform) -> None:
@@ -139,10 +136,7 @@ class Machine:
         return self._end is None
 
     def run(self, mode: Mode, budget: int | None = None, pause: int | None = None) -> End:
-        """Execute from the registers' state until the run ends; `budget` limits virtual time units spent.
-
-        The run ends as paused at virtual time `pause`, but never while the guest is halted.
-        """
+        """Execute until the run ends, as paused at virtual time `pause` (never while halted); `budget` limits time."""
         self._budget = NO_DEADLINE if budget is None else self.now + budget
         self._pause = NO_DEADLINE if pause is None else pause
         self._limit = min(self._budget, self._pause)
@@ -162,7 +156,7 @@ class Machine:
         self.engine.stop(Stop.REQUESTED)
 
     def invalidate_page(self, linear: int) -> None:
-        """INVLPG executed by a VMM for its guest: translations of `linear` under the current tag go, global too."""
+        """INVLPG by a VMM for its guest: translations of `linear` under the current tag go, global ones too."""
         self.engine.invalidate_page(linear)
 
     def load_supervisor_key_rights(self, value: int) -> None:
@@ -251,21 +245,20 @@ class Machine:
 
     def acknowledge(self) -> int:
         """Take the interrupt controller's best request: its vector, or NO_INTERRUPT."""
-        apic = self.platform.apic
         self._pull_task_priority()
-        vector = apic.acknowledge()
+        vector = self.platform.apic.acknowledge()
         return NO_INTERRUPT if vector is None else vector
 
     def _timer_expired(self) -> None:
         self.counters[_TIMER_EXPIRED] += 1
 
     def _message_arrived(self, destination: int, vector: int) -> None:
-        """A message-signalled interrupt reached the local APICs; there is one, with ID 0."""
+        """A message-signalled interrupt came; there is one local APIC, with ID 0."""
         if destination in (APIC_ID, BROADCAST):
             self.platform.apic.request(vector)
 
     def _halt(self) -> int:
-        if not self.registers.interrupts_enabled or not self.idle():
+        if not self.sleep():
             self.halted()
         return 0
 
@@ -275,17 +268,31 @@ class Machine:
 
     def idle(self) -> bool:
         """Skip to the next platform event that interrupts; False when nothing is due (or the budget ends the run)."""
-        while not self.engine.interrupted:
-            event = self._next_event()
-            if event == NO_DEADLINE:
+        while self.running and not self._words[W.IRQ_LINE]:
+            if not self._skip():
                 return False
-            deadline, now = min(event, self._budget), self.now
-            if deadline > now:
-                self._words[W.IDLE] += deadline - now
-                self._words[W.CLOCK] = deadline
-            self._events_due()
-            if self._end is not None:
-                return True
+        return True
+
+    def sleep(self) -> bool:
+        """The processor is halted: skip to the NMI, or with IF = 1 the interrupt, that wakes it. Returns as `idle`."""
+        interruptible = self.registers.interrupts_enabled
+        while self.running and not (
+            self.engine.nmi_waits or (interruptible and self._words[W.IRQ_LINE])
+        ):
+            waits = interruptible or self.platform.next_nmi() is not None
+            if not (waits and self._skip()):
+                return False
+        return True
+
+    def _skip(self) -> bool:
+        """Go to the next platform event; False if there is none."""
+        if (event := self._next_event()) == NO_DEADLINE:
+            return False
+        deadline, now = min(event, self._budget), self.now
+        if deadline > now:
+            self._words[W.IDLE] += deadline - now
+            self._words[W.CLOCK] = deadline
+        self._events_due()
         return True
 
     def _marker(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hardware_model.devices import cmos, debug_exit, i8254, local_apic, power, uart
@@ -31,8 +31,9 @@ class Platform:
     """The devices of one PC, physical or shown by a VMM: `bus` routes to them.
 
     `apic` is where the processor's interrupts come from, those of `interrupts` (whose `line` a device raises) by its
-    LINT0; `further` holds the devices attached beyond those named. A device takes its time from `now` and calls
-    `changed` when its next event has moved.
+    LINT0; `further` holds the devices attached beyond those named, `nmi_sources` those of them whose events may raise
+    the processor's NMI pin (none of the model's own does). A device takes its time from `now` and calls `changed` when
+    its next event has moved.
     """
 
     bus: Bus
@@ -46,6 +47,7 @@ class Platform:
     now: Callable[[], int]
     changed: Callable[[], None]
     further: list[Device] = field(default_factory=list)
+    nmi_sources: list[Device] = field(default_factory=list)
     _kept: tuple[int, tuple[Device, ...]] | None = field(default=None, init=False)
 
     @property
@@ -69,9 +71,17 @@ class Platform:
 
     def next_event(self) -> int | None:
         """Virtual time of the first event due at any device, None when nothing is due."""
-        first = None
         kept = self._kept
-        for device in kept[1] if kept and kept[0] == len(self.further) else self._timed():
+        return self._first(kept[1] if kept and kept[0] == len(self.further) else self._timed())
+
+    def next_nmi(self) -> int | None:
+        """The same of those that may raise an NMI: all that a processor halted with IF = 0 can wait for."""
+        return self._first(self.nmi_sources)
+
+    @staticmethod
+    def _first(devices: Iterable[Device]) -> int | None:
+        first = None
+        for device in devices:
             event = device.next_event()
             if event is not None and (first is None or event < first):
                 first = event

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DONE, NOTHING = 0x100, 0xFF
 """Answers to an APIC access: a basic exit reason, or NOTHING if none follows; DONE if the instruction is completed."""
-AWAKE, UNACKNOWLEDGED = 0x100, 0x101
+AWAKE, UNACKNOWLEDGED, BY_NMI = 0x100, 0x101, 0x102
 """Answers to HLT: the guest goes on, or an exit by an external interrupt; else such an exit by that vector."""
 _PAGE, _REGISTER_BYTES, _WIDEST = 0xFFF, 16, 4
 _ACCESS, _POSTED, _DELIVERED = (
@@ -140,18 +140,23 @@ class VirtualApic:
         return vector
 
     def halt(self) -> int:
-        """HLT: sleep until the guest can take an interrupt, or the VMM must (29.2.2, 29.6).
+        """HLT: sleep until the guest can take an interrupt, an NMI comes, or the VMM must act (29.2.2, 29.6).
 
-        With interrupts off nothing that is modelled wakes the guest, so that the run ends as on the bare machine.
+        With interrupts off only NMIs wake the guest; the run ends as on the bare machine if none can come.
         """
         while True:
+            if self._machine.engine.nmi_waits or self._nmi_window:
+                return BY_NMI
             window = self._primary(Primary.INTERRUPT_WINDOW_EXITING)
-            enabled = self._registers.interrupts_enabled
-            if (self.recognized or window) and enabled:
+            if (self.recognized or window) and self._registers.interrupts_enabled:
                 return AWAKE
-            if not enabled or not self._machine.idle():
+            if not self._machine.sleep():
                 self._machine.halted()
             if not self._machine.running:
+                return AWAKE
+            if self._machine.engine.nmi_waits:
+                continue
+            if not self._pin(PinBased.EXTERNAL_INTERRUPT_EXITING):
                 return AWAKE
             if not self._vmcs.load(Field.EXIT_CONTROLS) & Exit.ACKNOWLEDGE_INTERRUPT:
                 return UNACKNOWLEDGED
@@ -160,9 +165,16 @@ class VirtualApic:
                 return vector
             self.notified()
 
+    @property
+    def _nmi_window(self) -> bool:
+        return bool(self._words[W.NMI_WINDOW]) and not self._registers.nmi_blocked
+
+    def _pin(self, control: PinBased) -> bool:
+        return bool(self._vmcs.load(Field.PIN_BASED_CONTROLS) & control)
+
     def _notifies(self, vector: int) -> bool:
-        posted = self._vmcs.load(Field.PIN_BASED_CONTROLS) & PinBased.POSTED_INTERRUPTS
-        return bool(posted) and vector == self._vmcs.load(Field.POSTED_INTERRUPT_VECTOR)
+        posted = self._pin(PinBased.POSTED_INTERRUPTS)
+        return posted and vector == self._vmcs.load(Field.POSTED_INTERRUPT_VECTOR)
 
     def access(self) -> int:
         """A load or store of the guest in the APIC-access page (29.4)."""

@@ -85,9 +85,8 @@ def take_interrupt(w):
 @inner
 def halt(w):
     complete(w)
-    if word(w, W.WINDOW) != U(0) and (load64(word(w, W.ENV) + U(L.ENV_EFLAGS)) & IF) != U(0):
-        return  # an open interrupt window ends the halt (SDM vol. 3C 25.2)
-    if word(w, W.IRQ_LINE) == U(0):
+    interruptible = (load64(word(w, W.ENV) + U(L.ENV_EFLAGS)) & IF) != U(0)
+    if not (interruptible and word(w, W.IRQ_LINE) != U(0)) and not nmi.wakes(w):
         call_event(word(w, W.F_EVENT), U(W.Event.HALT))
 
 

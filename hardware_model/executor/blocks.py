@@ -10,9 +10,6 @@ from hardware_model.executor.intrinsics import call_lookup, load8, load16, load3
 from hardware_model.executor.state import U, word
 from hardware_model.native import inner
 
-NO_MARKER = U(0xFFFF)
-MARKER_OPCODE = U(0x00841F0F)  # nop dword ptr [rax+rax+disp32]
-MARKER_TAG = U(0x7B900000)
 CPU_CACHE = U(L.CPU_TB_JMP_CACHE)
 PAGE_MASK = U(0xFFF)
 
@@ -161,37 +158,6 @@ def instructions_for(w, tb, units):
 
 
 @inner
-def find_marker(w, tb):
-    """Index of the first region marker among the instructions of block `tb`, NO_MARKER if there is none."""
-    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
-    at = load64(tb + U(L.TB_CODE)) + load64(tb + U(L.TB_CODE_SIZE))
-    start = load64(tb)
-    last = load64(tb) + load16(tb + U(L.TB_SIZE))
-    for i in range(n):
-        delta, at = read_sleb(at)
-        start = U(np.int64(start) + delta)
-        if start + U(8) <= last and marker_at(w, tb, start) != U(0):
-            return U(i)
-        _, at = read_sleb(at)
-        _, at = read_sleb(at)
-    return NO_MARKER
-
-
-@inner
-def marker_at(w, tb, pc):
-    """The immediate of the region marker at `pc` of block `tb`, 0 if another instruction stands there."""
-    opcode = U(0)
-    immediate = U(0)
-    for i in range(4):
-        opcode |= load8(code_address(w, tb, pc + U(i))) << U(8 * i)
-    if opcode != MARKER_OPCODE:
-        return U(0)
-    for i in range(4):
-        immediate |= load8(code_address(w, tb, pc + U(4 + i))) << U(8 * i)
-    return immediate if (immediate & U(0xFFFFF000)) == MARKER_TAG else U(0)
-
-
-@inner
 def repeat_mask(w, tb):
     """The bits of RCX that count, if block `tb` is one repeated string instruction; else 0."""
     repeated = False
@@ -212,6 +178,29 @@ def repeat_mask(w, tb):
     if repeated and (moves or (opcode >= U(0xAA) and opcode <= U(0xAF))):
         return mask
     return U(0)
+
+
+@inner
+def loads_stack_segment(w, tb):
+    """Whether block `tb` ends in MOV to SS: it always ends one (there is no POP SS, and LSS casts no shadow)."""
+    n = np.int64(load16(tb + U(L.TB_ICOUNT)))
+    if n == 0:
+        return False
+    start = instruction_start(tb, n - 1)
+    end = load64(tb) + load16(tb + U(L.TB_SIZE))
+    opcode = U(0)
+    while start + U(1) < end:
+        opcode = load8(code_address(w, tb, start))
+        start += U(1)
+        if (
+            (opcode & U(0xF0)) != U(0x40)
+            and (opcode & U(0xFC)) != U(0xF0)
+            and opcode != U(0x66)
+            and opcode != U(0x67)
+            and not segment_prefix(opcode)
+        ):
+            break
+    return opcode == U(0x8E) and (load8(code_address(w, tb, start)) >> U(3)) & U(7) == U(2)
 
 
 @inner

@@ -67,5 +67,8 @@ def rewind(w, pc):
     set_word(w, W.RETIRE_INDEX, U(index))
     if index < n:
         units = units_before(w, tb, n) - units_before(w, tb, index)
-        set_word(w, W.CLOCK, word(w, W.CLOCK) - units)
+        clock = word(w, W.CLOCK) - units
+        set_word(w, W.CLOCK, clock)
+        if word(w, W.MOV_SS_CLOCK) > clock:  # the load of SS itself has faulted
+            set_word(w, W.MOV_SS_CLOCK, U(W.NEVER))
         record(w, load64(tb + U(L.TB_ORIGINAL)), U(index), ABORTED)

@@ -107,6 +107,7 @@ class Engine:
         self.slots[: int(self.words[W.SLOT_COUNT]), 0] = 0
         self.corrections[:] = 0
         self.words[W.CLOCK] = 0
+        self.words[W.MOV_SS_CLOCK] = self.words[W.MARKER_CLOCK] = W.NEVER
         self.counters[:] = 0
 
     @staticmethod
@@ -226,11 +227,11 @@ class Engine:
         self.words[W.DEADLINE] = self.words[W.CLOCK]
 
     @property
-    def interrupted(self) -> bool:
-        """Whether an interrupt, or an NMI that is not blocked, waits for the processor."""
+    def nmi_waits(self) -> bool:
+        """Whether an NMI waits for the processor, and none that it handles blocks it: it ends a halt."""
         words = self.word_view
-        nmi = words[W.NMI_PENDING] and not self.registers.nmi_blocked
-        return bool(words[W.IRQ_LINE] or nmi)
+        virtual = words[W.NMI_RULE] == W.NmiRule.VIRTUAL
+        return bool(words[W.NMI_PENDING]) and (virtual or not self.registers.nmi_blocked)
 
     def stop(self, reason: W.Stop) -> None:
         """Stop the engine when the current event has been handled."""

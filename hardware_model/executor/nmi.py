@@ -54,6 +54,14 @@ def exits_though_blocked(w):
 
 
 @inner
+def wakes(w):
+    """Whether an NMI ends a halt, whatever IF is; that of a deprivileged guest's processor is its VMM's."""
+    if word(w, W.NMI_PENDING) == U(0):
+        return False
+    return not blocked(w) or word(w, W.NMI_RULE) == U(W.NmiRule.VIRTUAL)
+
+
+@inner
 def wanted(w):
     """Whether an NMI, or the exit of an NMI window, waits for its boundary; a deprivileged guest's VMM takes none."""
     if word(w, W.MODE) == U(W.Mode.DEPRIVILEGED):

@@ -16,22 +16,20 @@ import numpy as np
 from numba import types
 
 from hardware_model.executor import layout as L
-from hardware_model.executor import nmi
+from hardware_model.executor import markers, nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import (
     CPU_CACHE,
-    NO_MARKER,
     PAGE_MASK,
     cache_index,
     code_address,
     ends_inside,
     exits_of,
     find_block,
-    find_marker,
     instruction_index,
     instruction_start,
     instructions_for,
-    marker_at,
+    loads_stack_segment,
     repeat_mask,
     units_before,
 )
@@ -53,16 +51,8 @@ from hardware_model.executor.state import U, set_word, word
 from hardware_model.native import callback, inner
 
 SLOT_WORDS = 8
-(
-    SLOT_RUNS,
-    SLOT_PC,
-    SLOT_MACHINE,
-    SLOT_SHAPE,
-    SLOT_ATTENTION,
-    SLOT_CODE,
-    SLOT_MARKER,
-    SLOT_FLAGS,
-) = range(8)
+SLOT_RUNS, SLOT_PC, SLOT_MACHINE, SLOT_SHAPE = range(4)
+SLOT_ATTENTION, SLOT_CODE, SLOT_MARKER, SLOT_FLAGS = range(4, 8)
 ATTENTION_LIMITED = U(1)
 ATTENTION_MARKER = U(2)
 ATTENTION_REPEAT = U(4)
@@ -70,6 +60,7 @@ ATTENTION_REPEAT_ECX = U(8)
 ATTENTION_RING0 = U(16)
 ATTENTION_INSIDE = U(32)
 ATTENTION_SHADOW = U(64)
+ATTENTION_MOV_SS = U(128)
 
 
 @inner
@@ -88,14 +79,16 @@ def new_slot(w, tb):
     set_word(w, W.CODE_BYTES_USED, code + size)
     cflags = load32(tb + U(L.TB_CFLAGS))
     icount = load16(tb + U(L.TB_ICOUNT))
-    marker = find_marker(w, tb)
+    marker = markers.find(w, tb)
     attention = U(0)
     if (cflags & U(L.CFLAGS_COUNT)) != U(0):
         attention |= ATTENTION_LIMITED
-    if marker != NO_MARKER:
+    if marker != markers.NONE:
         attention |= ATTENTION_MARKER
     if ends_inside(w, tb):
         attention |= ATTENTION_INSIDE
+    if loads_stack_segment(w, tb):
+        attention |= ATTENTION_MOV_SS
     if word(w, W.MODE) == U(W.Mode.DEPRIVILEGED) and (
         load32(tb + U(L.TB_FLAGS)) & U(L.HF_CPL)
     ) == U(0):
@@ -236,24 +229,29 @@ def attend(w, tb, slot, pc, n):
             unexpected_cut(w, pc)
     limited = word(w, W.LIMITED) != U(0)
     set_word(w, W.LIMITED, U(0))
+    if limited and word(w, W.MARKER_CLOCK) == word(w, W.CLOCK):
+        set_word(w, W.MARKER_CLOCK, U(W.NEVER))
+        return  # the marker that was announced: it retires before any event
     if word(w, W.CLOCK) >= word(w, W.DEADLINE):
         due_event(w, pc)
         limited = False
     marker = load64(slot + U(8 * SLOT_MARKER))
     room = word(w, W.DEADLINE) - word(w, W.CLOCK)
     if marker == U(0) and not limited:
-        set_word(w, W.MARKER, marker_at(w, tb, pc))
-        set_word(w, W.CURRENT_TB, U(0))
-        call_event(word(w, W.F_EVENT), U(W.Event.MARKER))
+        markers.announce(w, markers.at(w, tb, pc))
         if load16(tb + U(L.TB_ICOUNT)) > U(1):
+            set_word(w, W.MARKER_CLOCK, word(w, W.CLOCK))
             cut_block(w, pc, U(1))
-    elif marker != NO_MARKER and not limited:
+        return
+    if marker != markers.NONE and not limited:
         cut_block(w, pc, min(marker, instructions_for(w, tb, room)))
     inside = (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_INSIDE) != U(0)
     if n > room or (inside and n == room and n != U(0)):
         cut_block(w, pc, instructions_for(w, tb, room))
     if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_SHADOW) != U(0):
         look_behind_shadow(w, n)
+    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_MOV_SS) != U(0):
+        set_word(w, W.MOV_SS_CLOCK, word(w, W.CLOCK) + n)
 
 
 @inner

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hardware_model.executor import layout as L
+from hardware_model.executor import words as W
 
 GPR_NAMES = (
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
@@ -142,6 +143,17 @@ class Registers:
     def sti_shadow(self, value: bool) -> None:
         at = L.ENV_HFLAGS // 4
         self._d[at] = (self._d[at] & ~L.HF_INHIBIT_IRQ) | (L.HF_INHIBIT_IRQ if value else 0)
+
+    @property
+    def mov_ss_shadow(self) -> bool:
+        """Whether it is a MOV to SS that holds them off."""
+        begun = int(self._words[W.MOV_SS_CLOCK])
+        return self.sti_shadow and begun == int(self._words[W.CLOCK])
+
+    @mov_ss_shadow.setter
+    def mov_ss_shadow(self, value: bool) -> None:
+        self.sti_shadow = value
+        self._words[W.MOV_SS_CLOCK] = self._words[W.CLOCK] if value else W.NEVER
 
     @property
     def nmi_blocked(self) -> bool:

@@ -20,6 +20,7 @@ from hardware_model.executor.vmx_exit import (
     qualified,
     set_field,
 )
+from hardware_model.executor.vmx_nmi import non_maskable_interrupt
 from hardware_model.native import inner
 from hardware_model.vmx.controls import Exit, PinBased
 from hardware_model.vmx.exit_reasons import Reason
@@ -36,7 +37,7 @@ _POSTED, _ACKNOWLEDGE = U(PinBased.POSTED_INTERRUPTS), U(Exit.ACKNOWLEDGE_INTERR
 _HALTED, _ACTIVE = U(ActivityState.HLT), U(ActivityState.ACTIVE)
 _FETCH, _OFFSET = U(2), U(0xFFF)
 DONE, NOTHING = U(0x100), U(0xFF)  # answers to APIC_ACCESS, see `cpu.virtual_apic`
-AWAKE, UNACKNOWLEDGED = U(0x100), U(0x101)  # answers to VIRTUAL_HALT
+AWAKE, UNACKNOWLEDGED, BY_NMI = U(0x100), U(0x101), U(0x102)  # answers to VIRTUAL_HALT
 
 
 @inner
@@ -87,8 +88,6 @@ def virtual_interrupt(w):
 @inner
 def halt(w):
     """HLT that does not exit: the processor sleeps, and wakes for the guest or for an exit."""
-    if (field(w, PIN_BASED) & _EXTERNAL) == U(0):
-        return NO_EXIT
     bare.complete(w)
     return sleep(w)
 
@@ -100,6 +99,10 @@ def sleep(w):
     if answer == AWAKE:
         set_field(w, ACTIVITY, _ACTIVE)
         return COMPLETED
+    if answer == BY_NMI:  # an exit finds the guest halted (27.3.4)
+        if word(w, W.NMI_RULE) == U(W.NmiRule.DELIVERED) and word(w, W.NMI_WINDOW) == U(0):
+            set_field(w, ACTIVITY, _ACTIVE)
+        return non_maskable_interrupt(w)
     if answer == UNACKNOWLEDGED:
         return qualified(w, U(Reason.EXTERNAL_INTERRUPT), U(0))
     return interrupt_exit(w, answer)

@@ -28,6 +28,7 @@ from hardware_model.executor.vmx_exit import (
     secondary,
 )
 from hardware_model.executor.vmx_instructions import vmx_instruction
+from hardware_model.executor.vmx_nmi import non_maskable_interrupt
 from hardware_model.executor.vmx_registers import (
     cr_read,
     cr_write,
@@ -103,20 +104,6 @@ def breakpoint_in_vmx(w, vector):
     if not selected(w, vector, U(0)):
         return NO_EXIT
     return exit_by_event(w, D.VALID | (D.TYPE_SOFTWARE_EXCEPTION << U(8)) | vector, U(0), U(0))
-
-
-@inner
-def non_maskable_interrupt(w):
-    """The exit of an open NMI window, which comes before an NMI; an NMI's exit, or its delivery."""
-    if word(w, W.NMI_WINDOW) != U(0) and not nmi.blocked(w):
-        return qualified(w, U(R.NMI_WINDOW), U(0))
-    if word(w, W.NMI_PENDING) == U(0):
-        return COMPLETED
-    if word(w, W.NMI_RULE) == U(W.NmiRule.DELIVERED):
-        nmi.deliver(w)
-        return COMPLETED
-    set_word(w, W.NMI_PENDING, U(0))
-    return exit_by_event(w, D.VALID | (D.TYPE_NMI << U(8)) | nmi.VECTOR, U(0), U(0))
 
 
 @inner

@@ -106,6 +106,10 @@ WORDS = 512
     NMI_RULE,  # see NmiRule
     NMI_UNBLOCKED,  # 1: the instruction that faulted is an IRET that ended blocking by NMI
 ) = range(127, 131)
+# Virtual time at which the shadow of a MOV to SS began: one that the engine has there is no STI's. NEVER: none.
+MOV_SS_CLOCK = 140
+MARKER_CLOCK = 141  # virtual time of the region marker that was announced and is to retire next; NEVER: none is
+NEVER = (1 << 64) - 1
 
 # 4 KiB pieces of large pages in the engine's TLB, see memory_access.note_piece.
 PIECES = 131  # how many there are, PIECES_KEPT + 1: more than are kept
@@ -134,7 +138,7 @@ FAULT_CLOCK, FAULTS = (
 FAULT_LIMIT = 5_000
 
 # 1 + the vector whose INT n a deprivileged guest takes through IDTR; 0: every INT n enters the VMM.
-DIRECT_GATE = 110
+DIRECT_GATE = 111
 REGISTER_RFLAGS = 25  # UC_X86_REG_EFLAGS, checked by the self-test
 CODE = 112  # two words: the instruction of the last event, see operands.py
 SCRATCH = 120  # two words for uc_reg_read and uc_reg_write

@@ -35,14 +35,11 @@ def access_rights(segment: Segment, *, system: bool) -> int:
 
 
 def interruptibility(registers: Registers) -> int:
-    """Blocking by NMI, and the shadow of STI or MOV SS.
-
-    The engine has one flag for both shadows; only MOV SS casts one with IF = 0.
-    """
+    """Blocking by NMI, and the shadow of STI or MOV SS."""
     nmi = _NMI if registers.nmi_blocked else 0
     if not registers.sti_shadow:
         return nmi
-    return nmi | (_STI if registers.interrupts_enabled else _MOV_SS)
+    return nmi | (_MOV_SS if registers.mov_ss_shadow else _STI)
 
 
 def _set_rip(engine: Engine, value: int) -> None:
@@ -70,6 +67,7 @@ def _set_efer(engine: Engine, value: int) -> None:
 
 
 def _set_interruptibility(engine: Engine, value: int) -> None:
+    engine.registers.mov_ss_shadow = bool(value & _MOV_SS)
     engine.registers.sti_shadow = bool(value & (_STI | _MOV_SS))
     until_iret = engine.words[W.NMI_RULE] != W.NmiRule.EXITS
     engine.registers.block_nmis(bool(value & _NMI), until_iret=until_iret)

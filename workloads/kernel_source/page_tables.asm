@@ -158,12 +158,12 @@ release_tables:
     mov rbp, r15
     neg rbp
     and rbp, r12
-.next_table:
+.next_table:                        # signed: the span of PML4 slot 511 ends at 0
     cmp rbp, [rsp + 8]
-    jb .keep
+    jl .keep
     lea rax, [rbp + r15]
     cmp rax, [rsp]
-    ja .keep
+    jg .keep
     mov rdi, rbx
     mov rsi, rbp
     mov edx, r14d
@@ -179,7 +179,7 @@ release_tables:
 .keep:
     add rbp, r15
     cmp rbp, r13
-    jb .next_table
+    jl .next_table
     add r14d, LEVEL_BITS
     cmp r14d, LEVEL_ROOT
     jbe .next_level

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hardware_model.machine import End
+
 PORT = 0x500
 RAISE = f"mov edx, {PORT:#x}; out dx, al;"
 
@@ -55,3 +57,58 @@ def test_an_nmi_interrupts_the_handler_of_an_exception(run_with_button):
 def test_an_nmi_with_a_missing_gate_is_a_fault_of_its_delivery(run_with_button):
     run = run_with_button(f"{RAISE} at: ? nop; nop", gates={2: {"present": False}})
     assert [(r.vector, r.error) for r in run.records] == [(11, 2 * 8 + 3)]
+
+
+class Watchdog:
+    """A device that raises the NMI pin once, at `due`."""
+
+    def __init__(self, machine, platform, due):
+        self._machine, self._due = machine, due
+        platform.attach(self)
+        platform.nmi_sources.append(self)
+
+    def next_event(self):
+        return self._due
+
+    def advance(self, now):
+        if self._due is not None and now >= self._due:
+            self._due = None
+            self._machine.engine.raise_nmi()
+
+
+@pytest.fixture
+def run_with_watchdog(boot_guest):
+    def run(text, **options):
+        booted = boot_guest(text, **options)
+        booted.platform.bus.attach_ports(PORT, 1, Button(booted.machine))
+        booted.watchdog = Watchdog(booted.machine, booted.platform, 5_000)
+        return booted.run()
+
+    return run
+
+
+@pytest.mark.parametrize("flags", [2, 0x202])
+def test_an_nmi_wakes_a_halted_processor_whatever_if_is(run_with_watchdog, flags):
+    run = run_with_watchdog(f"push {flags}; popfq; hlt; at: nop; cli")
+    assert [(r.vector, r.rip) for r in run.records] == [(2, run.guest.symbols["at"])]
+    assert run.end is End.EXITED
+    assert run.machine.now > 5_000 > run.machine.instructions
+
+
+def test_a_blocked_nmi_does_not_wake_the_processor(run_with_watchdog):
+    text = f"jmp over; nmi: hlt; iretq; over: {RAISE} nop"
+    run = run_with_watchdog(text, gates={2: {"handler": "nmi"}})
+    assert run.end is End.HALTED
+    assert run.machine.now >= 5_000  # it was waited for
+
+
+def test_an_interrupt_does_not_wake_a_processor_with_interrupts_off(boot_guest):
+    apic_on = "mov dword ptr [APIC+0xf0], 0x1ff; mov dword ptr [APIC+0x300], 0x40041\n"
+    run = boot_guest(apic_on + "hlt; mov dword ptr [DATA], 1").run()
+    assert (run.end, run.data(), run.records) == (End.HALTED, 0, [])
+
+
+def test_without_a_source_of_nmis_a_halt_with_interrupts_off_is_the_end(boot_guest):
+    run = boot_guest("mov dword ptr [APIC+0xf0], 0x1ff; hlt").run()
+    assert run.end is End.HALTED
+    assert run.machine.now == run.machine.instructions

@@ -214,7 +214,7 @@ def test_an_injected_interrupt_closes_the_window_until_its_handler_returns(vmx_g
 
 
 @pytest.mark.parametrize(
-    ("shadow", "flags", "blocked"), [("mov ss, cx", 0x202, 1), ("mov ss, cx", 2, 2), ("sti", 2, 1)]
+    ("shadow", "flags", "blocked"), [("mov ss, cx", 0x202, 2), ("mov ss, cx", 2, 2), ("sti", 2, 1)]
 )
 def test_the_shadow_shows_in_the_interruptibility_state_and_outlives_the_exit(
     vmx_guest, shadow, flags, blocked

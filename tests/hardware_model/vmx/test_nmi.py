@@ -43,9 +43,9 @@ def test_an_nmi_is_delivered_or_exits_whatever_if_is(vmx_guest, pin, flags):
         assert (exits(run), log(run)) == ([(Reason.EXCEPTION_NMI, NMI, run.at("at"), 0)], [])
 
 
-@pytest.mark.parametrize("shadow", ["mov ss, cx", "cli; sti"])
+@pytest.mark.parametrize(("shadow", "blocking"), [("mov ss, cx", 2), ("cli; sti", 1)])
 @RULES
-def test_an_nmi_waits_for_the_end_of_a_shadow(vmx_guest, pin, shadow):
+def test_an_nmi_waits_for_the_end_of_a_shadow(vmx_guest, pin, shadow, blocking):
     """A page fault in the shadow exits, the VMM has an NMI come and the instruction done again."""
     text = f"mov ecx, 0x10; mov ebx, 0x700000; push 0x202; popfq; {shadow}; mov eax, [rbx]; at: nop; cli"
 
@@ -56,7 +56,7 @@ def test_an_nmi_waits_for_the_end_of_a_shadow(vmx_guest, pin, shadow):
         return True
 
     run = vmx_guest(text, pin=pin, fields={Field.EXCEPTION_BITMAP: 1 << 14}, on_exit=on_exit)
-    assert run.exits[0].interruptibility == 1
+    assert run.exits[0].interruptibility == blocking
     if pin is NONE:
         assert log(run) == [(2, run.at("at"))]
     else:

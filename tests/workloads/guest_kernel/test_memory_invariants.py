@@ -93,3 +93,30 @@ def test_smep_and_smap_are_used(run_suite):
     cr0, _, _, cr4 = run_suite("kernel/pipe").guest.guest_registers().cr
     assert cr0 & 1 << 16
     assert cr4 & (1 << 20 | 1 << 21 | 1 << 7) == 1 << 20 | 1 << 21 | 1 << 7
+
+
+def test_tables_of_the_highest_slot_of_the_root_are_released_and_shared_ones_stay(run):
+    """The span of PML4 slot 511 ends at 2^64, where the kernel's image is, too."""
+    program = """
+.set HIGHEST_SLOT, 0xffffff8000000000
+    mov rdi, [rip + kernel_root]
+    mov rsi, HIGHEST_SLOT
+    mov edx, LEVEL_PAGE
+    call make_slot
+    mov rdi, [rip + kernel_root]
+    mov rsi, HIGHEST_SLOT
+    lea rdx, [rsi + PAGE]
+    mov rcx, rsi
+    mov r8, KERNEL_BASE
+    call release_tables
+    mov rdi, [rip + kernel_root]
+    mov rsi, HIGHEST_SLOT
+    mov edx, LEVEL_PAGE
+    call find_slot
+    test rax, rax
+    setnz al
+    movzx eax, al
+    ret"""
+    ran = run(kernel=program)
+    assert ran.status == 0
+    assert ran.frames_in_use() == run(kernel="xor eax, eax\nret").frames_in_use()
