@@ -1,4 +1,6 @@
-"""Host seconds of the matrix's cells, with what they counted and what that costs on every preset."""
+"""Host seconds of cells, one workload of each family under every technique, with what they counted and what that costs
+on every preset. `test_start_up` runs the whole matrix, whose table `runs` has the host seconds of all its cells.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 import techniques
 import workloads
 from hardware_model import presets
+from results.applicability import inapplicable
 from trapbench.pytest_plugin import Bench, Measured
 
-_CELLS = [
-    (technique, workload.name) for workload in workloads.all() for technique in techniques.names()
-]
+_FIRST_OF_FAMILY = {workload.family: workload.name for workload in reversed(workloads.all())}
+_CELLS = [(t, name) for name in sorted(_FIRST_OF_FAMILY.values()) for t in techniques.names()]
+_PRESETS = {name: presets.load(name) for name in presets.names()}
 _SHOWN = ("instructions", "exits", "traps", "bt.callout", "hypercall.entries", "walk.reference")
 
 
@@ -24,12 +27,8 @@ def test_cell(benchmark: BenchmarkFixture, technique: str, workload: str) -> Non
     bench = Bench()
     cell: Measured = benchmark.pedantic(lambda: bench.run(technique, workload), rounds=1)
     benchmark.extra_info["counters"] = {name: cell[name] for name in _SHOWN}
-    usable = [name for name in presets.names() if _priced(cell, name)]
-    benchmark.extra_info["cycles"] = {name: round(cell.cycles(name)) for name in usable}
-
-
-def _priced(cell: Measured, preset: str) -> bool:
-    """Whether the preset has every cost that the cell needs."""
-    from results.applicability import inapplicable
-
-    return not inapplicable(cell.counters, presets.load(preset))
+    benchmark.extra_info["cycles"] = {
+        name: round(cell.cycles(name))
+        for name, preset in _PRESETS.items()
+        if not inapplicable(cell.counters, preset)
+    }
