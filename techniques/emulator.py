@@ -100,18 +100,31 @@ class Emulator:
             raise GuestError(f"the emulator found no guest memory at linear address {linear:#x}")
         return gpa
 
+    def _pieces(self, linear: int, size: int) -> tuple[tuple[int, int], ...]:
+        """Guest-physical address and bytes of an operand's part in each page; all of it is there, or GuestError."""
+        first = _PAGE - linear % _PAGE
+        if size <= first:
+            return ((self._physical(linear), size),)
+        following = self._physical(linear + first & _MASK)
+        return (self._physical(linear), first), (following, size - first)
+
     def _read(self, linear: int, size: int) -> int:
         self._counts[_BYTES] += size
-        return int.from_bytes(self._memory.read(self._physical(linear), size), "little")
+        parts = (self._memory.read(gpa, length) for gpa, length in self._pieces(linear, size))
+        return int.from_bytes(b"".join(parts), "little")
 
     def _write(self, linear: int, value: int, size: int) -> None:
         self._counts[_BYTES] += size
-        gpa = self._physical(linear)
-        if size == _ENTRY and not gpa % _ENTRY:
+        if size == _ENTRY and not linear % _ENTRY:
+            gpa = self._physical(linear)
             self._memory.write64(gpa, value)
-        else:
-            self._memory.write(gpa, value.to_bytes(size, "little"))
-        self._written(gpa, size)
+            self._written(gpa, size)
+            return
+        data = value.to_bytes(size, "little")
+        for gpa, length in self._pieces(linear, size):
+            self._memory.write(gpa, data[:length])
+            self._written(gpa, length)
+            data = data[length:]
 
     def complete(self, length: int) -> None:
         """Advance the guest over an instruction that was emulated."""

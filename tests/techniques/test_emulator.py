@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from hardware_model.machine import Machine
+from techniques.emulator import Emulator
+from techniques.guest import GuestMemory
 from techniques.technique import GuestError
+from techniques.virtual_platform import VirtualPlatform
 from tests.small_guest import DATA, VA
 
 CF, ZF, ALL = 1, 0x40, 0x3F7FD5
@@ -62,3 +66,31 @@ def test_a_store_that_it_does_not_know_is_named(boot_guest) -> None:
     run = boot_guest(START + "mov word ptr [rbx], ds", technique="hvm-shadow")
     with pytest.raises(GuestError, match=r"does not know the store at 0x\w+: mov \[rbx\],ds"):
         run.run()
+
+
+def test_an_operand_that_crosses_into_another_page_is_wherever_each_page_is() -> None:
+    machine = Machine(1 << 22)
+    memory, written = GuestMemory(machine.memory, 0, 1 << 22), []
+    frames = {1: 0x1000, 5: 0x9000, 6: 0x20000}
+    emulator = Emulator(
+        machine,
+        memory,
+        VirtualPlatform(machine),
+        lambda linear: frames[linear >> 12] + linear % 0x1000 if linear >> 12 in frames else None,
+        lambda gpa, size: written.append((gpa, size)),
+        lambda gpa: None,
+    )
+    memory.write(0x1000, b"\x48\x01\x03\x48\x89\x03")  # add [rbx], rax; mov [rbx], rax
+    memory.write64(0x20000, 0x77)
+    machine.registers.rip, machine.registers.gpr[0], machine.registers.gpr[3] = (
+        0x1000,
+        1 << 32,
+        0x5FFD,
+    )
+    emulator.store()
+    assert memory.read64(0x20000) == 0x77 + (1 << 8)
+    assert written == [(0x9FFD, 3), (0x20000, 5)]
+    del frames[6]
+    with pytest.raises(GuestError, match="no guest memory at linear address 0x6000"):
+        emulator.store()
+    assert len(written) == 2, "nothing is written when a part cannot be"
