@@ -101,6 +101,11 @@ class Registers:
         return bool(self._q[L.ENV_EFLAGS // 8] & 0x40000)
 
     @property
+    def single_steps(self) -> bool:
+        """RFLAGS.TF."""
+        return bool(self._q[L.ENV_EFLAGS // 8] & 0x100)
+
+    @property
     def nested_task(self) -> bool:
         """RFLAGS.NT, with which IRET faults in long mode."""
         return bool(self._q[L.ENV_EFLAGS // 8] & 0x4000)
@@ -209,6 +214,10 @@ class Registers:
         at = _SEGMENT_OFFSETS[name]
         d, at4 = self._d, at // 4
         return Segment(d[at4], self._q[at // 8 + 1], d[at4 + 4], d[at4 + 5])
+
+    def segment_base(self, name: str) -> int:
+        """The base of a segment register."""
+        return self._q[_SEGMENT_OFFSETS[name] // 8 + 1]
 
     def set_segment(self, name: str, segment: Segment) -> None:
         """Set a segment register, hidden part included; the privilege level is set apart."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from iced_x86 import Instruction, Mnemonic
@@ -66,7 +67,7 @@ class Callouts:
         """Perform an instruction that only the VMM can carry out."""
         vmm = self._vmm
         vmm.tables.refresh()
-        vmm.note(str(instruction).split(" ", 1)[0])
+        vmm.note(_name(instruction))
         vmm.performed_for(lambda: _perform_stepped(vmm, instruction))
         vmm.after_callout()
 
@@ -77,10 +78,15 @@ class Callouts:
         vmm.after_callout()
 
 
+@lru_cache(1 << 12)
+def _name(instruction: Instruction) -> str:
+    return str(instruction).split(" ", 1)[0]
+
+
 def _perform_stepped(vmm: BinaryTranslation, instruction: Instruction) -> None:
-    flags = vmm.machine.registers.rflags
+    steps = vmm.machine.registers.single_steps
     perform(vmm, instruction)
-    single_stepping.performed(vmm.cpu, instruction, flags)
+    single_stepping.performed(vmm.cpu, instruction, steps=steps)
 
 
 def perform(vmm: BinaryTranslation, instruction: Instruction) -> None:

@@ -103,25 +103,32 @@ class Fence:
     @property
     def holds_stack(self) -> bool:
         """Whether RSP points to the slots now."""
-        return int(self._machine.registers.gpr[4]) in self
+        return self._machine.registers.gpr[4] - self.end & _MASK >= self._allowed
 
     def address(self, place: Place) -> int:
         """What a check of `place` looks at now."""
-        registers = self._machine.registers
+        registers, (segment, base, along, scale, _) = self._machine.registers, place
         total = 0
-        if place.segment != Register.NONE:
-            total += registers.segment("fs" if place.segment == Register.FS else "gs").base
-        for register, scale in ((place.base, 1), (place.along, place.scale)):
-            if register != Register.NONE:
-                total += int(registers.gpr[RegisterExt.number(register)]) * scale
+        if segment != Register.NONE:
+            total += registers.segment_base("fs" if segment == Register.FS else "gs")
+        if base != Register.NONE:
+            total += registers.gpr[RegisterExt.number(base)]
+        if along != Register.NONE:
+            total += registers.gpr[RegisterExt.number(along)] * scale
         return total & _MASK
 
     def trusts(self, places: frozenset[Place]) -> bool:
         """Whether all of these would pass their checks."""
-        return all(
-            self.address(place) <= _BIT_LIMIT if place.bit else self.address(place) not in self
-            for place in places
-        )
+        for place in places:
+            if place == STACK:
+                if self.holds_stack:
+                    return False
+            elif place.bit:
+                if self.address(place) > _BIT_LIMIT:
+                    return False
+            elif self.address(place) in self:
+                return False
+        return True
 
     def guard(self, builder: UnitBuilder, instruction: Instruction, uses: Uses) -> None:
         """Emit the checks that the instruction's memory operands want."""

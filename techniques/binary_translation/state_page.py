@@ -15,6 +15,7 @@ _ARITHMETIC = 0x8D5
 _WORD = {name: offset >> 3 for name, offset in STATE_FIELDS.items()}
 _LOADED = tuple(_WORD[name] for name in ("interrupts", "iopl", "cr8", "cr2"))
 _INTERRUPTS, _IOPL, _CR8, _CR2 = _LOADED
+_FENCE = tuple(_WORD[name] for name in ("fence", "fence_fs", "fence_gs"))
 _STORED = (
     *_LOADED,
     *(
@@ -56,6 +57,7 @@ class StatePage:
         self._platform = platform
         self._returns = returns
         self._held: tuple[int, ...] = ()
+        self._fence = -1, 0, 0
 
     def load(self) -> None:
         """Translated code was left: take what it may have changed."""
@@ -69,23 +71,24 @@ class StatePage:
         self._held = (interrupts, iopl, priority, address, *self._held[4:])
 
     def store(self) -> None:
-        """Translated code is about to run: give it the virtual CPU's registers."""
-        cpu, apic = self._cpu, self._platform.apic
-        control, waits = cpu.control, apic.deliverable
+        """Translated code is about to run, the guest at its CPL 0: give it the virtual CPU's registers."""
+        cpu, apic, registers = self._cpu, self._platform.apic, self._registers
+        control, requests, priority = cpu.control, apic.pending_class, apic.task_priority >> 4
+        waits = requests > priority
         self._returns.follow_tables()
-        asks = int(waits or self._registers.nested_task)
+        asks = int(waits or registers.nested_task)
         wanted = (
             0 if cpu.interrupts else -IF & _MASK,
             cpu.iopl << 12,
-            apic.task_priority >> 4,
+            priority,
             control[2],
             int(waits),
-            apic.pending_class,
+            requests,
             control[0],
             control[3],
             control[4],
-            cpu.selector("cs"),
-            cpu.selector("ss"),
+            registers.selector("cs") & ~3,
+            registers.selector("ss") & ~3,
             asks,
             asks | self._returns.sysret_asks,
         )
@@ -105,10 +108,12 @@ class StatePage:
 
     def store_fence(self, end: int) -> None:
         """The VMM's slot ends at `end`, or the guest may have loaded FS or GS."""
-        words, segment = self._words, self._registers.segment
-        words[_WORD["fence"]] = -end & _MASK
-        words[_WORD["fence_fs"]] = segment("fs").base - end & _MASK
-        words[_WORD["fence_gs"]] = segment("gs").base - end & _MASK
+        words, base = self._words, self._registers.segment_base
+        fence = end, base("fs"), base("gs")
+        if fence != self._fence:
+            self._fence = fence
+            for name, value in zip(_FENCE, (0, *fence[1:]), strict=True):
+                words[name] = value - end & _MASK
 
     def save(self, number: int, value: int) -> None:
         """Put general register `number` where translated code would have saved it."""
@@ -124,7 +129,7 @@ def restore(registers: Registers, page: StatePage, mark: Mark) -> None:
     """Give the guest its own registers back where translated code stands at `mark`."""
     rip = mark.rip
     if rip is None:
-        rip = int(registers.gpr[1]) - mark.bias & _MASK
+        rip = registers.gpr[1] - mark.bias & _MASK
     registers.rip = rip
     if mark.flags_in_rax:
         registers.rflags = _flags_in_rax(int(registers.gpr[0]), registers.rflags)

@@ -30,6 +30,7 @@ from techniques.binary_translation.unit import Callout, Exit, Kind, Mark, Unit
 from techniques.technique import GuestError
 
 _MISS_STUB = b"\x0f\x0b"
+_AT_MISS, _MISS = Mark(None, (0, 1)), Callout(Kind.MISS)
 
 
 class TranslationCache:
@@ -199,19 +200,19 @@ class TranslationCache:
 
         Raises GuestError if it is not in the cache.
         """
-        if address not in self:
+        if not self._base <= address < self._base + self._size:
             raise GuestError(
                 f"the guest's kernel got to {address:#x} untranslated: it has overwritten its VMM's "
                 "state page"
             )
         position = bisect_right(self._addresses, address) - 1
         if position < 0:
-            return None, Mark(None, (0, 1))
+            return None, _AT_MISS
         unit = self._order[position]
         return unit, unit.mark(address)
 
     def callout(self, unit: Unit | None, address: int) -> Callout | None:
         """What the callout at linear `address` is for; None if there is none."""
         if unit is None:
-            return Callout(Kind.MISS)
+            return _MISS
         return unit.callouts.get(address)

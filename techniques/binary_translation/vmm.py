@@ -126,9 +126,10 @@ class BinaryTranslation(DeprivilegingVmm):
         unit, mark = self.cache.find(address)
         callout = None
         self.fenced.left()
-        if self.machine.words[W.EVENT_CODE] == _UNDEFINED:
+        if self.machine.words.item(W.EVENT_CODE) == _UNDEFINED:
             callout = self.cache.callout(unit, address)
-        used = [(number, int(self._registers.gpr[number])) for number in mark.saved]
+        gpr = self._registers.gpr
+        used = [(number, gpr[number]) for number in mark.saved]
         self._leave(mark)
         self._unit = unit
         if unit is not None and address in unit.fences and self.fenced.took(unit, address, used):

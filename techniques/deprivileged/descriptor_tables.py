@@ -85,6 +85,10 @@ class DescriptorTables:
             (self._gdt, self._pieces(base, limit + 1)),
             (self._ldt, self._pieces(ldtr.base, min(ldtr.limit + 1, _LDT_LIMIT + 1))),
         ]
+        for mirror, pieces in self._places:
+            if not pieces:
+                mirror.update(b"")
+        self._places = [(mirror, pieces) for mirror, pieces in self._places if pieces]
         self.refresh()
 
     def _pieces(self, linear: int, size: int) -> list[Piece]:
@@ -100,6 +104,10 @@ class DescriptorTables:
         """Follow the guest's tables."""
         read = self._guest.read
         for mirror, pieces in self._places:
+            at, size = pieces[0]
+            if at is not None and len(pieces) == 1:
+                mirror.update(read(at, size))
+                continue
             mirror.update(b"".join([bytes(n) if at is None else read(at, n) for at, n in pieces]))
 
     @property

@@ -11,13 +11,16 @@ _BS = 1 << 14
 _RETURNS = (Mnemonic.SYSRET, Mnemonic.SYSRETQ)
 
 
-def performed(cpu: VirtualCpu, instruction: Instruction, flags: int) -> None:
-    """An instruction that began with `flags` was performed; SYSRET traps by the TF that it has loaded.
+def performed(cpu: VirtualCpu, instruction: Instruction, *, steps: bool) -> None:
+    """An instruction that began with TF as `steps` was performed; SYSRET traps by the TF that it has loaded.
 
     SYSCALL does so too, as part of its own handling. Raises #DB.
     """
-    if instruction.mnemonic != Mnemonic.SYSCALL:
-        trap(cpu, cpu.rflags if instruction.mnemonic in _RETURNS else flags)
+    mnemonic = instruction.mnemonic
+    if mnemonic in _RETURNS:
+        trap(cpu, cpu.rflags)
+    elif steps and mnemonic != Mnemonic.SYSCALL:
+        trap(cpu, TF)
 
 
 def trap(cpu: VirtualCpu, flags: int) -> None:

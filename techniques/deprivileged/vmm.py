@@ -208,9 +208,9 @@ class DeprivilegingVmm(Technique):
 
     def _emulate(self, instruction: Instruction, handler: Handler) -> None:
         self.note(_MNEMONICS[instruction.mnemonic])
-        flags = self._registers.rflags
+        steps = self._registers.single_steps
         handler(self, instruction)
-        single_stepping.performed(self.cpu, instruction, flags)
+        single_stepping.performed(self.cpu, instruction, steps=steps)
 
     def _reflect(self, fault: GuestException) -> None:
         self._counts[_REFLECTED] += 1
