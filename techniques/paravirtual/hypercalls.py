@@ -64,7 +64,8 @@ class Hypercalls:
         RIP and RAX stay as they are if the call is not finished, so that the guest goes on with it.
         """
         registers, gpr = self._machine.registers, self._machine.registers.gpr
-        arguments = tuple(int(gpr[register]) for register in _ARGUMENTS)
+        values = gpr.tolist()
+        arguments = tuple([values[register] for register in _ARGUMENTS])
         following = registers.rip + _SYSCALL_BYTES
         gpr[_RCX], gpr[_R11] = following, registers.rflags
         preemption = self._domain.preemption

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 
 from hardware_model.canonical import is_canonical
 from hardware_model.machine import Machine
 from techniques.paravirtual import page_entries as E
 from techniques.paravirtual.abi import HYPERVISOR_END, HYPERVISOR_START, Errno, HypercallError
+
+_TO_SLOT, _SLOT = (36, 27, 18), 0xFF8
+"""Shifts to the offset of a linear address's entry in tables of levels 4 to 2, and the offset's bits."""
+
+
+@cache
+def _record(layout: str) -> struct.Struct:
+    return struct.Struct("<" + layout)
 
 
 class LinearMemory:
@@ -39,6 +48,9 @@ class LinearMemory:
     def _machine_address(self, linear: int, write: bool) -> int:
         """Where the guest kernel would read or write: each level must allow it and notes it (SDM vol. 3A, 4.6, 4.8)."""
         if is_canonical(linear) and not HYPERVISOR_START <= linear < HYPERVISOR_END:
+            noted = self._noted(linear, write)
+            if noted is not None:
+                return noted
             needed = self._readable | (E.WRITABLE if write else 0)
             path, table = [], self._registers.cr(3) & E.ADDRESS
             for level in (4, 3, 2, 1):
@@ -53,6 +65,22 @@ class LinearMemory:
                 return table | linear & 0xFFF
         raise HypercallError(Errno.EFAULT, f"the guest cannot access {linear:#x}")
 
+    def _noted(self, linear: int, write: bool) -> int | None:
+        """The same where the way there needs nothing to be noted, as is usual; None: not so, or there is no way."""
+        read, needed = self._memory.read64, self._readable | E.ACCESSED
+        if write:
+            needed |= E.WRITABLE
+        table, seen = self._registers.cr(3) & E.ADDRESS, needed | E.LARGE
+        for shift in _TO_SLOT:
+            entry = read(table + (linear >> shift & _SLOT))
+            if entry & seen != needed:
+                return None
+            table = entry & E.ADDRESS
+        entry = read(table + (linear >> 9 & _SLOT))
+        if write:
+            needed |= E.DIRTY
+        return entry & E.ADDRESS | linear & 0xFFF if entry & needed == needed else None
+
     def _note_access(self, path: list[tuple[int, int]], write: bool) -> None:
         for level, (at, entry) in zip((4, 3, 2, 1), path, strict=True):
             noted = entry | E.ACCESSED | (E.DIRTY if write and level == 1 else 0)
@@ -61,6 +89,8 @@ class LinearMemory:
 
     def read(self, linear: int, size: int) -> bytes:
         """`size` bytes from `linear`."""
+        if (linear & 0xFFF) + size <= 0x1000 and size:
+            return self._memory.read(self._machine_address(linear, False), size)
         parts = []
         while size:
             count = min(size, 0x1000 - (linear & 0xFFF))
@@ -87,8 +117,9 @@ class LinearMemory:
 
     def unpack(self, layout: str, linear: int) -> tuple[int, ...]:
         """A record in `struct` notation, little-endian."""
-        return struct.unpack("<" + layout, self.read(linear, struct.calcsize("<" + layout)))
+        record = _record(layout)
+        return record.unpack(self.read(linear, record.size))
 
     def pack(self, layout: str, linear: int, *values: int) -> None:
         """Store a record."""
-        self.write(linear, struct.pack("<" + layout, *values))
+        self.write(linear, _record(layout).pack(*values))

@@ -29,15 +29,15 @@ class Ring1Cpu(VirtualCpu):
 
     def _enter_kernel(self) -> int:
         if self.kernel_mode:
-            return int(self._registers.gpr[_RSP]) & ~15
+            return self._registers.gpr[_RSP] & ~15
         return self.kernel_stack[1] & ~15
 
-    def _frame(self, rip: int, error: int | None, masked: bool) -> tuple[int, ...]:
+    def _frame(self, rip: int, error: int | None, masked: bool, flags: int) -> tuple[int, ...]:
         r = self._registers
         errors = () if error is None else (error,)
-        code = r.segment("cs").selector | masked << 32
-        flags = r.rflags & ~IF | (0 if masked else IF)
-        return (*errors, rip, code, flags, int(r.gpr[_RSP]), r.segment("ss").selector)
+        code = r.selector("cs") | masked << 32
+        shown = flags & ~IF | (0 if masked else IF)
+        return (*errors, rip, code, shown, r.gpr[_RSP], r.selector("ss"))
 
     def _load_kernel_segments(self) -> None:
         self._load_segments(CODE, DATA)

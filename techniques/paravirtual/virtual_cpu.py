@@ -92,7 +92,7 @@ class VirtualCpu:
     def _enter_kernel(self) -> int:
         """Switch to kernel mode if need be; the stack pointer that the frame starts from."""
         if self.kernel_mode:
-            return int(self._registers.gpr[_RSP]) & ~15
+            return self._registers.gpr[_RSP] & ~15
         self.toggle_mode()
         return self.kernel_stack[1] & ~15
 
@@ -101,7 +101,8 @@ class VirtualCpu:
         """Have the guest kernel enter `to` as if the trap had happened at `rip`."""
         r = self._registers
         masked = self.shared.masked
-        frame = self._frame(rip, error, masked)
+        flags = r.rflags
+        frame = self._frame(rip, error, masked, flags)
         pointer = self._enter_kernel() - 8 * len(frame) & _MASK
         try:
             self._memory.write(pointer, struct.pack(f"<{len(frame)}Q", *frame))
@@ -112,22 +113,23 @@ class VirtualCpu:
         r.gpr[_RSP] = pointer
         r.rip = to.address
         self._load_kernel_segments()
-        r.rflags = r.rflags & ~_CLEARED_ON_ENTRY | IF
+        r.rflags = flags & ~_CLEARED_ON_ENTRY | IF
         if to.masks:
             self.shared.masked = True
 
-    def _frame(self, rip: int, error: int | None, masked: bool) -> tuple[int, ...]:
+    def _frame(self, rip: int, error: int | None, masked: bool, flags: int) -> tuple[int, ...]:
         """What the kernel finds on its stack, from the lowest address on."""
         r = self._registers
+        gpr = r.gpr
         errors = () if error is None else (error,)
         return (
-            *(int(r.gpr[_RCX]), int(r.gpr[_R11]), *errors, rip),
-            *(self._shown_code() | masked << 32, r.rflags & ~IF | (0 if masked else IF)),
-            *(int(r.gpr[_RSP]), r.segment("ss").selector),
+            *(gpr[_RCX], gpr[_R11], *errors, rip),
+            *(self._shown_code() | masked << 32, flags & ~IF | (0 if masked else IF)),
+            *(gpr[_RSP], r.selector("ss")),
         )
 
     def _shown_code(self) -> int:
-        code = self._registers.segment("cs").selector
+        code = self._registers.selector("cs")
         return code & ~3 if self.kernel_mode else code
 
     def _load_kernel_segments(self) -> None:
@@ -174,7 +176,7 @@ class VirtualCpu:
         """Return through the frame on the guest's stack: RAX R11 RCX flags RIP CS RFLAGS RSP SS."""
         r = self._registers
         try:
-            frame = self._memory.unpack("9Q", int(r.gpr[_RSP]))
+            frame = self._memory.unpack("9Q", r.gpr[_RSP])
         except HypercallError:
             raise GuestError(
                 f"iret with the stack at {int(r.gpr[_RSP]):#x}, which cannot be read"

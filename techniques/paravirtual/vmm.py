@@ -43,6 +43,7 @@ from workloads import LinuxWorkload, Workload
 _ENTRIES = counter_table.index("hypercall.entries")
 _BLOCKS = counter_table.index("pv.block")
 _REFLECTED = counter_table.index("trap.reflected")
+_IRETS = counter_table.index("hypercall.iret")
 _SYSCALL_BYTES = 2
 _IRET = BY_NAME["iret"].number
 _INVALID_OPCODE, _GENERAL_PROTECTION, _PAGE_FAULT = 6, 13, 14
@@ -214,11 +215,11 @@ class Paravirtual(Technique):
             else:
                 cpu.system_call(registers.rip + _SYSCALL_BYTES)
             return
-        number = int(registers.gpr[0]) & 0xFFFFFFFF
+        number = registers.gpr[0] & 0xFFFFFFFF
         self._counts[_ENTRIES] += 1
         self.hot_exits[(_call_name(number), registers.rip)] += 1
         if number == _IRET:
-            self._counts[counter_table.index("hypercall.iret")] += 1
+            self._counts[_IRETS] += 1
             self._interrupt_return()
             return
         self.hypercalls.enter(number)
