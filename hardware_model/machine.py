@@ -159,6 +159,10 @@ class Machine:
         """INVLPG by a VMM for its guest: translations of `linear` under the current tag go, global ones too."""
         self.engine.invalidate_page(linear)
 
+    def probe(self, linear: int) -> int | None:
+        """Machine address of `linear` by the tables in force, whatever the access rights, without side effects."""
+        return self.engine.probe(linear)
+
     def load_supervisor_key_rights(self, value: int) -> None:
         """WRMSR to IA32_PKRS by a VMM: what keys of supervisor pages deny while CR4.PKS is set."""
         self.mmu[mmu_state.Word.PKRS] = value

@@ -81,7 +81,7 @@ class Processor:
     def _msr(self) -> int:
         gpr = self._registers.gpr
         number = gpr[1] & 0xFFFFFFFF
-        if self._engine.instruction_bytes()[1] == 0x30:  # WRMSR
+        if self._engine.intercepted_instruction()[1] == 0x30:  # WRMSR
             value = (gpr[2] & 0xFFFFFFFF) << 32 | gpr[0] & 0xFFFFFFFF
             return COMPLETED if self.write_msr(number, value) else self.raise_exception(_GP, 0)
         answer = self.msrs.read(number)
@@ -166,7 +166,8 @@ class Processor:
 
     def device_access(self) -> int:
         """Load or store of a device register that the bare machine performs."""
-        access = device_access.decode(self._engine.instruction_bytes(), self._registers.rip)
+        code = self._engine.intercepted_instruction()
+        access = device_access.decode(code, self._registers.rip)
         address = self._words[W.EVENT_PHYSICAL]
         if access.stored is not None:
             self._counts[_MMIO_WRITE] += 1

@@ -28,7 +28,7 @@ from hardware_model.executor.memory_access import on_tlb_miss
 from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
 from hardware_model.executor.profile import SLOT_WORDS
 from hardware_model.executor.registers import Registers, RflagsAccess
-from hardware_model.executor.vmm_flushes import on_flush, on_invlpg
+from hardware_model.executor.vmm_paging import NOWHERE, on_flush, on_invlpg, on_probe
 from hardware_model.vectors import EXCEPTION_VECTORS
 
 EventHandler = Callable[[int], int]
@@ -41,6 +41,7 @@ NO_DEADLINE = 1 << 63
 _EVENT_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)
 _VMM_INVLPG = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)
 _VMM_FLUSH = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
+_VMM_PROBE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
 _WORD, _SIZE, _PAGES = struct.Struct("<Q"), struct.Struct("<H"), struct.Struct("<2Q")
 _TB_BYTES = max(L.TB_PC + 8, L.TB_SIZE + 2, L.TB_PAGE_ADDRESS + 16)
 _INSTRUCTION_HOOKS = {"in": 218, "out": 500, "syscall": 699}
@@ -83,6 +84,8 @@ class Engine:
         self._at = self.words.ctypes.data
         self._on_invlpg = _VMM_INVLPG(on_invlpg.address)
         self._on_flush = _VMM_FLUSH(on_flush.address)
+        self._on_probe = _VMM_PROBE(on_probe.address)
+        self._code_view = self.word_view.cast("B")[8 * W.CODE : 8 * W.CODE + 16]
         functions = self._function
         self.registers = Registers(
             self.cpu + L.ENV,
@@ -252,6 +255,10 @@ class Engine:
         _invalidate(self._handle, address, end)
         return True
 
+    def intercepted_instruction(self) -> bytes:
+        """The code of the instruction that was intercepted last, no byte more."""
+        return self._code_view[: self.word_view[W.INSTRUCTION_LENGTH]].tobytes()
+
     def instruction_bytes(self) -> bytes:
         """Code bytes of the instruction of the last event, up to 15 (fewer at the end of its block)."""
         block = ctypes.string_at(self.word_view[W.LAST_TB], _TB_BYTES)
@@ -283,6 +290,11 @@ class Engine:
     def invalidate_page(self, linear: int) -> None:
         """Drop the translations of `linear` under the current tag, global ones too, from the models and the engine."""
         self._on_invlpg(self._at, linear)
+
+    def probe(self, linear: int) -> int | None:
+        """Machine address of `linear` by the current tables, whatever the access rights, without any side effect."""
+        address: int = self._on_probe(self._at, linear)
+        return None if address == NOWHERE else address
 
     def flush_current_tag(self) -> None:
         """Drop every translation of the current VPID, global ones too, from the models and the engine."""

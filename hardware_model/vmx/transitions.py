@@ -75,6 +75,7 @@ class Vmx:
         self.capabilities = capabilities_of(level)
         page = machine.engine.ram[vmcs_address : vmcs_address + PAGE_BYTES]
         self.vmcs = Vmcs(self.capabilities, page)
+        self._load = self.vmcs.read
         self._checker = EntryChecker(self.vmcs)
         self._engine = machine.engine
         self._words = machine.words
@@ -96,7 +97,7 @@ class Vmx:
         """VMREAD."""
         self._counts[_VMREAD] += 1
         getter = self._getters.get(field)
-        return self.vmcs.read(field) if getter is None else getter(self._registers)
+        return self._load(field) if getter is None else getter(self._registers)
 
     def write(self, field: int, value: int) -> None:
         """VMWRITE; takes effect at the next VM entry."""

@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from hardware_model import counters as counter_table
 from hardware_model.boot import CpuState
 from hardware_model.machine import Machine
-from hardware_model.mmu import probe
 from hardware_model.mmu.ept import EptEntry, EptTables, MemoryType
 from hardware_model.vmx.controls import Primary, Secondary
 from hardware_model.vmx.feature_levels import FeatureLevel
@@ -99,11 +96,8 @@ class HvmEpt(Hvm):
 
     def translate(self, linear: int) -> int | None:
         """Walk the guest's tables without side effects."""
-        self.machine.processor.load_mmu_registers()
-        status, machine_address = probe.probe(
-            self.machine.engine.ram64, self.machine.mmu, np.uint64(linear)
-        )
-        return int(machine_address) - self.memory.base if status == 0 else None
+        address = self.machine.probe(linear)
+        return None if address is None else address - self.memory.base
 
     def ept_violation(self, gpa: int) -> None:
         """Fill in a page of guest memory, or emulate the access to a device register."""

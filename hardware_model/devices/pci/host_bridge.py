@@ -25,6 +25,7 @@ class HostBridge:
 
     def __init__(self, bus: Bus) -> None:
         self.functions: dict[int, PciFunction] = {}
+        self._timed: list[PciFunction] = []  # those at which something can be due
         self._address = 0
         bus.attach_ports(CONFIG_ADDRESS, 1, self)  # an access of four bytes; 0xCF9 is another's
         bus.attach_ports(CONFIG_DATA, 4, self)
@@ -34,6 +35,11 @@ class HostBridge:
     def add(self, function: PciFunction) -> None:
         """Plug a function into its slot."""
         self.functions[function.slot] = function
+        self._timed = [
+            plugged
+            for plugged in self.functions.values()
+            if type(plugged).next_event is not PciFunction.next_event
+        ]
 
     def _target(self) -> PciFunction | None:
         address = self._address
@@ -96,7 +102,7 @@ class HostBridge:
     def next_event(self) -> int | None:
         """The earliest event of any function."""
         first = None
-        for function in self.functions.values():
+        for function in self._timed:
             event = function.next_event()
             if event is not None and (first is None or event < first):
                 first = event
@@ -105,7 +111,7 @@ class HostBridge:
     def advance(self, now: int) -> None:
         """Let happen what is due, the earliest first, so that order does not depend on who asks when."""
         while (due := self.next_event()) is not None and due <= now:
-            for function in self.functions.values():
+            for function in self._timed:
                 event = function.next_event()
                 if event is not None and event <= due:
                     function.advance(due)
