@@ -145,6 +145,7 @@ class Machine:
         if mode is not Mode.VMX_NON_ROOT:  # there the VMCS says
             self.words[W.OWN_INTERRUPTS] = mode is Mode.BARE
             self.words[W.NMI_RULE] = W.NmiRule.DELIVERED
+        self.platform.forget_events()
         self.set_deadline()
         if any(self.words[line] for line in (W.IRQ_LINE, W.NMI_PENDING, W.NMI_WINDOW)):
             self.words[W.DEADLINE] = self.words[W.CLOCK]  # an interrupt waits since the last run

@@ -33,7 +33,7 @@ class Platform:
     `apic` is where the processor's interrupts come from, those of `interrupts` (whose `line` a device raises) by its
     LINT0; `further` holds the devices attached beyond those named, `nmi_sources` those of them whose events may raise
     the processor's NMI pin (none of the model's own does). A device takes its time from `now` and calls `changed` when
-    its next event has moved.
+    its next event has moved, which is passed on to `on_move`.
     """
 
     bus: Bus
@@ -45,10 +45,12 @@ class Platform:
     clock: Cmos
     power: PowerControl
     now: Callable[[], int]
-    changed: Callable[[], None]
+    on_move: Callable[[], None]
     further: list[Device] = field(default_factory=list)
     nmi_sources: list[Device] = field(default_factory=list)
     _kept: tuple[int, tuple[Device, ...]] | None = field(default=None, init=False)
+    _others: int | None = field(default=None, init=False)  # first event of all devices but the APIC
+    _known: bool = field(default=False, init=False)  # whether that is so
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -64,6 +66,11 @@ class Platform:
             *self.further,
         )
 
+    def changed(self) -> None:
+        """The next event of a device has moved."""
+        self._known = False
+        self.on_move()
+
     def attach(self, device: Device) -> None:
         """Add a device; the caller routes its ports and registers on `bus`."""
         self.further.append(device)
@@ -71,8 +78,11 @@ class Platform:
 
     def next_event(self) -> int | None:
         """Virtual time of the first event due at any device, None when nothing is due."""
-        kept = self._kept
-        return self._first(kept[1] if kept and kept[0] == len(self.further) else self._timed())
+        if not self._known:
+            self._others = self._first(d for d in self._timed() if d is not self.apic)
+            self._known = True
+        event, others = self.apic.next_event(), self._others
+        return others if event is None or (others is not None and others < event) else event
 
     def next_nmi(self) -> int | None:
         """The same of those that may raise an NMI: all that a processor halted with IF = 0 can wait for."""
@@ -87,11 +97,16 @@ class Platform:
                 first = event
         return first
 
+    def forget_events(self) -> None:
+        """Ask every device anew: their state may have been replaced."""
+        self._known = False
+
     def advance(self) -> None:
         """Let happen at every device what is due now."""
         now = self.now()
         for device in self._timed():
             device.advance(now)
+        self._known = False
 
     def _timed(self) -> tuple[Device, ...]:
         """The devices that can have events, in their order: asked for at every interrupt, so kept."""
@@ -122,11 +137,15 @@ def new_platform(
 
     Every other device calls `on_move` too when its next event has moved.
     """
+
+    def moved() -> None:
+        platform.changed()
+
     bus = Bus()
     apic = new_apic(now, on_change, on_move, on_expiry)
     interrupts = apic.external = InterruptControllers(on_change)
     com1 = Uart(lambda level: interrupts.line(uart.IRQ, level))
-    timer = I8254(now, UNITS_PER_SECOND, lambda: _pulse(interrupts, _TIMER_IRQ), on_move)
+    timer = I8254(now, UNITS_PER_SECOND, lambda: _pulse(interrupts, _TIMER_IRQ), moved)
     clock, port = Cmos(now, UNITS_PER_SECOND), DebugExit(ends.exited)
     power_control = PowerControl(ends.reset, ends.powered_off)
     bus.attach_registers(local_apic.BASE, local_apic.SIZE, apic)
@@ -143,7 +162,10 @@ def new_platform(
         (power.PM1A_CONTROL, 2, power_control),
     ):
         bus.attach_ports(first, count, device)
-    return Platform(bus, apic, com1, port, interrupts, timer, clock, power_control, now, on_move)
+    platform = Platform(
+        bus, apic, com1, port, interrupts, timer, clock, power_control, now, on_move
+    )
+    return platform
 
 
 def _pulse(interrupts: InterruptControllers, irq: int) -> None:

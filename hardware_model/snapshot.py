@@ -94,5 +94,6 @@ def restore(machine: Machine, snapshot: Snapshot) -> None:
     machine.profile.forget()
     for device, state in zip(machine.platform.devices, snapshot.devices, strict=True):
         device.restore(state)
+    machine.platform.forget_events()
     machine.processor.msrs.values = dict(snapshot.msrs)
     engine.forget_translations()
