@@ -33,8 +33,9 @@ class Memory:
 
 
 def _mebibytes(process: Path) -> int:
-    status = (process / "status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) >> 10
+    """Of a child that has ended and was not waited for, which has no such line, nothing."""
+    words = (process / "status").read_text().partition("VmRSS:")[2].split()
+    return int(words[0]) >> 10 if words else 0
 
 
 def _children() -> list[Path]:
