@@ -35,7 +35,7 @@ def invlpg_does_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def stores_to_page_tables_are_lost(patch: pytest.MonkeyPatch) -> None:
     """The emulation of a plain store to a page table stores nothing."""
-    patch.setattr(PageTableWrites, "_write", lambda self, linear, data: None)
+    patch.setattr(PageTableWrites, "_write", lambda self, linear, value, size: None)
 
 
 def events_come_though_masked(patch: pytest.MonkeyPatch) -> None:
