@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -56,10 +57,16 @@ def _misfit(power: np.ndarray, y: np.ndarray) -> float:
 
 
 def processor_seconds(actions: Sequence[Callable[[], object]]) -> tuple[float, ...]:
-    """Least processor time of each action in a few rounds, interleaved: what else the host does concerns all."""
+    """Least processor time of each action in a few rounds, interleaved: what else the host does concerns all.
+
+    Before each, what the one before has left is freed, and a run of the first has the processor's caches as warm as the
+    other sizes find them.
+    """
     least = [float("inf")] * len(actions)
     for _ in range(_ROUNDS):
         for number, action in enumerate(actions):
+            gc.collect()
+            actions[0]()
             begin = time.process_time()
             action()
             least[number] = min(least[number], time.process_time() - begin)
