@@ -149,7 +149,7 @@ class Machine:
         self.set_deadline()
         if any(self.words[line] for line in (W.IRQ_LINE, W.NMI_PENDING, W.NMI_WINDOW)):
             self.words[W.DEADLINE] = self.words[W.CLOCK]  # an interrupt waits since the last run
-        return self._reason(self.engine.run(self._on_event))
+        return self._reason(self.engine.run(lambda kind: self._handlers[kind]()))
 
     def end(self, reason: End = End.REQUESTED) -> None:
         """End the run once the current event is handled."""
@@ -194,9 +194,6 @@ class Machine:
             raise MachineError("the guest has more distinct code than the block profile holds")
         raise MachineError(f"the engine stopped ({stop.name}) at RIP {self.registers.rip:#x}")
 
-    def _on_event(self, kind: int) -> int:
-        return self._handlers[kind]()
-
     def _to_vmm(self) -> int:
         assert self.on_exit is not None
         return self.on_exit()
@@ -206,10 +203,6 @@ class Machine:
         event = self.platform.next_event()
         limit = self._limit
         self._words[W.DEADLINE] = limit if event is None or event > limit else event
-
-    def _next_event(self) -> int:
-        event = self.platform.next_event()
-        return NO_DEADLINE if event is None else event
 
     def _tick(self) -> int:
         self._events_due()
@@ -291,7 +284,7 @@ class Machine:
 
     def _skip(self) -> bool:
         """Go to the next platform event; False if there is none."""
-        if (event := self._next_event()) == NO_DEADLINE:
+        if (event := self.platform.next_event()) is None:
             return False
         deadline, now = min(event, self._budget), self.now
         if deadline > now:

@@ -12,6 +12,14 @@ import numpy.typing as npt
 from hardware_model import counters as counter_table
 from hardware_model.executor import words as W
 from hardware_model.executor.engine import Engine
+from hardware_model.executor.slots import (
+    SLOT_CODE,
+    SLOT_FLAGS,
+    SLOT_MACHINE,
+    SLOT_PC,
+    SLOT_RUNS,
+    SLOT_SHAPE,
+)
 from hardware_model.instruction_classes import CLASS_INDEX, INSTRUCTION_CLASSES, classify
 
 _FIRST_CLASS = counter_table.index(f"insn.{INSTRUCTION_CLASSES[0].name}")
@@ -26,7 +34,6 @@ _CHAINED, _UNCHAINED = (counter_table.index(f"bt.exit.{kind}") for kind in ("cha
 _LINKING = counter_table.index("bt.callout.link")
 _LOOKUPS = counter_table.index("bt.lookup")
 _INDIRECT_JUMP = CLASS_INDEX["indirect_jump"]
-_RUNS, _PC, _MACHINE, _SHAPE, _ATTENTION, _CODE, _MARKER, _FLAGS = range(8)
 _CPL = 3
 _EXIT_SHIFT, _CODE_OFFSET = np.uint64(63), (1 << 63) - 1
 
@@ -105,12 +112,14 @@ class Profile:
         self, base: int, size: int, position: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """Whether blocks lie in `size` bytes of machine memory from `base`."""
-        offsets = self._engine.slots[position, _MACHINE] - np.uint64(base)  # wraps below the region
+        offsets = self._engine.slots[position, SLOT_MACHINE] - np.uint64(
+            base
+        )  # wraps below the region
         return np.asarray(offsets < np.uint64(size))
 
     def _blocks(self, share: Share) -> _Parts:
         """Every block as often as it was entered, from its first instruction to its last."""
-        runs = self._engine.slots[: len(self._lengths), _RUNS]
+        runs = self._engine.slots[: len(self._lengths), SLOT_RUNS]
         position = np.flatnonzero(runs)
         position = position[self._is_in(share.base, share.end - share.base, position)]
         times = runs[position].view(np.int64)
@@ -137,7 +146,7 @@ class Profile:
         classes = self._classes[np.repeat(begin, count) + np.arange(count.sum())]
         each = np.repeat(times, count)
         np.add.at(signed, _FIRST_CLASS + classes, each)
-        user = slots[position, _FLAGS] & _CPL == _CPL
+        user = slots[position, SLOT_FLAGS] & _CPL == _CPL
         signed[_USER] += (times * count)[user].sum()
         if not words[W.TIME_MAP_BYTES]:
             return
@@ -146,12 +155,14 @@ class Profile:
         jumps = np.repeat(in_cache, count) & (classes == _INDIRECT_JUMP)
         signed[_LOOKUPS] += each[jumps].sum()
         ends = index + count == self._lengths[position]
-        exits = slots[position, _CODE] >> _EXIT_SHIFT != 0  # whether its last instruction is one
+        exits = (
+            slots[position, SLOT_CODE] >> _EXIT_SHIFT != 0
+        )  # whether its last instruction is one
         signed[_CHAINED] += times[in_cache & ends & exits].sum()
 
     def _block_classes(self, position: int) -> np.ndarray:
         slot = self._engine.slots[position]
-        start, size = int(slot[_CODE]) & _CODE_OFFSET, int(slot[_SHAPE]) & 0xFFFF
+        start, size = int(slot[SLOT_CODE]) & _CODE_OFFSET, int(slot[SLOT_SHAPE]) & 0xFFFF
         return _classes(self._engine.code_bytes[start : start + size].tobytes())
 
     def hot_addresses(self) -> Counter[int]:
@@ -159,5 +170,5 @@ class Profile:
         slots = self._engine.slots[: int(self._engine.words[W.SLOT_COUNT])]
         hot: Counter[int] = Counter()
         for slot in slots:
-            hot[int(slot[_PC])] += int(slot[_RUNS])
+            hot[int(slot[SLOT_PC])] += int(slot[SLOT_RUNS])
         return hot

@@ -13,7 +13,8 @@ from llvmlite import binding
 
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.profile import SLOT_ATTENTION, SLOT_FLAGS, on_block
+from hardware_model.executor.profile import on_block
+from hardware_model.executor.slots import SLOT_ATTENTION, SLOT_FLAGS
 
 _IR = f"""
 define void @enter_block(i64 %uc, i64 %pc, i32 %size, i64 %state) {{

@@ -16,24 +16,19 @@ import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
 from hardware_model import counters as counter_table
-from hardware_model.executor import block_entry, build
+from hardware_model.executor import build, hooks
 from hardware_model.executor import layout as L
 from hardware_model.executor import words as W
-from hardware_model.executor.build import UnsupportedEngine
 from hardware_model.executor.calibration import find_cpu
 from hardware_model.executor.corrections import CORRECTIONS
 from hardware_model.executor.guest_mode import PRIVATE_BYTES, GuestMode
-from hardware_model.executor.intercepts import on_interrupt
-from hardware_model.executor.memory_access import on_tlb_miss
-from hardware_model.executor.ports_and_syscall import on_in, on_out, on_syscall
-from hardware_model.executor.profile import SLOT_WORDS
 from hardware_model.executor.registers import Registers, RflagsAccess
+from hardware_model.executor.slots import SLOT_WORDS
 from hardware_model.executor.vmm_paging import NOWHERE, on_flush, on_invlpg, on_probe
 from hardware_model.vectors import EXCEPTION_VECTORS
 
 EventHandler = Callable[[int], int]
 _binding: Any = unicorn  # the binding is not typed
-_library_handle: Any = uclib
 PAGE = 4096
 SLOTS = 1 << 19
 CODE_BYTES = 1 << 26
@@ -44,7 +39,6 @@ _VMM_FLUSH = ctypes.CFUNCTYPE(None, ctypes.c_uint64)
 _VMM_PROBE = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64)
 _WORD, _SIZE, _PAGES = struct.Struct("<Q"), struct.Struct("<H"), struct.Struct("<2Q")
 _TB_BYTES = max(L.TB_PC + 8, L.TB_SIZE + 2, L.TB_PAGE_ADDRESS + 16)
-_INSTRUCTION_HOOKS = {"in": 218, "out": 500, "syscall": 699}
 
 
 class Engine:
@@ -80,7 +74,7 @@ class Engine:
         self.cpu = find_cpu(self._uc, self._handle)
         self._allocate_profile()
         self._fill_words()
-        self._install()
+        hooks.install(self._handle, self.cpu, self.words.ctypes.data)
         self._at = self.words.ctypes.data
         self._on_invlpg = _VMM_INVLPG(on_invlpg.address)
         self._on_flush = _VMM_FLUSH(on_flush.address)
@@ -151,36 +145,6 @@ class Engine:
             w[W.F_DO_INTERRUPT + position] = self._function(name)
         self._event_callback = _EVENT_PROTOTYPE(self._dispatch)
         w[W.F_EVENT] = ctypes.cast(self._event_callback, ctypes.c_void_p).value or 0
-
-    def _install(self) -> None:
-        state = self.words.ctypes.data
-        ctypes.c_uint64.from_address(self.cpu + L.CPU_STATE_WORDS).value = state
-        ctypes.c_uint64.from_address(self.cpu + L.CPU_TLB_FILL_SLOTS[0]).value = on_tlb_miss.address
-        self._hook(unicorn.UC_HOOK_BLOCK, block_entry.address())
-        self._hook(unicorn.UC_HOOK_INTR, on_interrupt.address)
-        for name, callback in (("in", on_in), ("out", on_out), ("syscall", on_syscall)):
-            self._hook(unicorn.UC_HOOK_INSN, callback.address, _INSTRUCTION_HOOKS[name])
-
-    def _hook(self, kind: int, address: int, *extra: int) -> None:
-        handle = ctypes.c_size_t()
-        arguments = [
-            ctypes.c_void_p(self._handle),
-            ctypes.byref(handle),
-            ctypes.c_int(kind),
-            ctypes.c_void_p(address),
-            ctypes.c_void_p(self.words.ctypes.data),
-            ctypes.c_uint64(1),
-            ctypes.c_uint64(0),
-            *(ctypes.c_int(value) for value in extra),
-        ]
-        add = _library_handle.uc_hook_add
-        saved, add.argtypes = add.argtypes, None
-        try:
-            status = add(*arguments)
-        finally:
-            add.argtypes = saved
-        if status:
-            raise UnsupportedEngine(f"unicorn refused hook {kind} with status {status}")
 
     def _dispatch(self, kind: int) -> int:
         try:

@@ -5,9 +5,6 @@ block through the engine's jump cache, adds the count to the clock and increment
 A block that would pass the deadline, or that holds a region marker, is cut there: the engine is
 asked for a block of exactly that many instructions, so events happen at the same retired
 instruction under every technique.
-
-Slot (8 words): executions, first instruction's linear address, machine address, size | icount << 16 | cflags << 32,
-attention flags, offset of the code's copy | exits << 63, index of the first marker, block flags | units of time << 32.
 """
 
 from __future__ import annotations
@@ -20,98 +17,39 @@ from hardware_model.executor import markers, nmi
 from hardware_model.executor import words as W
 from hardware_model.executor.blocks import (
     CPU_CACHE,
-    PAGE_MASK,
     cache_index,
-    code_address,
-    ends_inside,
-    exits_of,
     find_block,
     instruction_index,
     instruction_start,
     instructions_for,
-    loads_stack_segment,
-    repeat_mask,
-    units_before,
 )
-from hardware_model.executor.corrections import SLOT_BYTES, rewind
+from hardware_model.executor.corrections import rewind
 from hardware_model.executor.intrinsics import (
     address_of,
     call_event,
     call_p,
     call_pipp,
-    load8,
     load16,
     load32,
     load64,
-    store8,
     store32,
     store64,
 )
+from hardware_model.executor.slots import (
+    ATTENTION_INSIDE,
+    ATTENTION_LIMITED,
+    ATTENTION_MOV_SS,
+    ATTENTION_REPEAT,
+    ATTENTION_REPEAT_ECX,
+    ATTENTION_RING0,
+    ATTENTION_SHADOW,
+    SLOT_ATTENTION,
+    SLOT_FLAGS,
+    SLOT_MARKER,
+    new_slot,
+)
 from hardware_model.executor.state import U, set_word, word
 from hardware_model.native import callback, inner
-
-SLOT_WORDS = 8
-SLOT_RUNS, SLOT_PC, SLOT_MACHINE, SLOT_SHAPE = range(4)
-SLOT_ATTENTION, SLOT_CODE, SLOT_MARKER, SLOT_FLAGS = range(4, 8)
-ATTENTION_LIMITED = U(1)
-ATTENTION_MARKER = U(2)
-ATTENTION_REPEAT = U(4)
-ATTENTION_REPEAT_ECX = U(8)
-ATTENTION_RING0 = U(16)
-ATTENTION_INSIDE = U(32)
-ATTENTION_SHADOW = U(64)
-ATTENTION_MOV_SS = U(128)
-
-
-@inner
-def new_slot(w, tb):
-    """Give block `tb` a profile slot with a copy of its code; returns the slot's address (0: storage is full)."""
-    used = word(w, W.SLOT_COUNT)
-    size = load16(tb + U(L.TB_SIZE))
-    code = word(w, W.CODE_BYTES_USED)
-    if used >= word(w, W.SLOT_LIMIT) or code + size > word(w, W.CODE_BYTES_LIMIT):
-        return U(0)
-    slot = word(w, W.SLOTS) + used * SLOT_BYTES
-    set_word(w, W.SLOT_COUNT, used + U(1))
-    pc = load64(tb)
-    for i in range(np.int64(size)):
-        store8(word(w, W.CODE_BYTES) + code + U(i), load8(code_address(w, tb, pc + U(i))))
-    set_word(w, W.CODE_BYTES_USED, code + size)
-    cflags = load32(tb + U(L.TB_CFLAGS))
-    icount = load16(tb + U(L.TB_ICOUNT))
-    marker = markers.find(w, tb)
-    attention = U(0)
-    if (cflags & U(L.CFLAGS_COUNT)) != U(0):
-        attention |= ATTENTION_LIMITED
-    if marker != markers.NONE:
-        attention |= ATTENTION_MARKER
-    if ends_inside(w, tb):
-        attention |= ATTENTION_INSIDE
-    if loads_stack_segment(w, tb):
-        attention |= ATTENTION_MOV_SS
-    if word(w, W.MODE) == U(W.Mode.DEPRIVILEGED) and (
-        load32(tb + U(L.TB_FLAGS)) & U(L.HF_CPL)
-    ) == U(0):
-        attention |= ATTENTION_RING0
-    if (load32(tb + U(L.TB_FLAGS)) & U(L.HF_INHIBIT_IRQ)) != U(0):
-        attention |= ATTENTION_SHADOW
-    counting = repeat_mask(w, tb)
-    if counting != U(0):
-        attention |= ATTENTION_REPEAT if counting == ~U(0) else ATTENTION_REPEAT_ECX
-    store64(slot, U(0))
-    store64(slot + U(8 * SLOT_PC), pc)
-    store64(
-        slot + U(8 * SLOT_MACHINE),
-        (load64(tb + U(L.TB_PAGE_ADDRESS)) & ~PAGE_MASK) | (pc & PAGE_MASK),
-    )
-    store64(slot + U(8 * SLOT_SHAPE), size | (icount << U(16)) | (cflags << U(32)))
-    store64(slot + U(8 * SLOT_ATTENTION), attention)
-    store64(slot + U(8 * SLOT_CODE), code | exits_of(w, tb) << U(63))
-    store64(slot + U(8 * SLOT_MARKER), marker)
-    units = units_before(w, tb, np.int64(icount))
-    store64(slot + U(8 * SLOT_FLAGS), load32(tb + U(L.TB_FLAGS)) | (units << U(32)))
-    store64(tb + U(L.TB_ORIGINAL), slot)
-    return slot
 
 
 @inner
@@ -222,9 +160,10 @@ def refuse_null_stack(w, pc):
 @inner
 def attend(w, tb, slot, pc, n):
     """The rare cases at a block's start: cut blocks, markers, due events. Returns when the block may run whole."""
-    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_RING0) != U(0):
+    attention = load64(slot + U(8 * SLOT_ATTENTION))
+    if (attention & ATTENTION_RING0) != U(0):
         refuse_null_stack(w, pc)
-    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_LIMITED) != U(0):
+    if (attention & ATTENTION_LIMITED) != U(0):
         if word(w, W.LIMITED) == U(0):
             unexpected_cut(w, pc)
     limited = word(w, W.LIMITED) != U(0)
@@ -245,12 +184,12 @@ def attend(w, tb, slot, pc, n):
         return
     if marker != markers.NONE and not limited:
         cut_block(w, pc, min(marker, instructions_for(w, tb, room)))
-    inside = (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_INSIDE) != U(0)
+    inside = (attention & ATTENTION_INSIDE) != U(0)
     if n > room or (inside and n == room and n != U(0)):
         cut_block(w, pc, instructions_for(w, tb, room))
-    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_SHADOW) != U(0):
+    if (attention & ATTENTION_SHADOW) != U(0):
         look_behind_shadow(w, n)
-    if (load64(slot + U(8 * SLOT_ATTENTION)) & ATTENTION_MOV_SS) != U(0):
+    if (attention & ATTENTION_MOV_SS) != U(0):
         set_word(w, W.MOV_SS_CLOCK, word(w, W.CLOCK) + n)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hardware_model.machine import End
+from tests.hardware_model.watchdog import Watchdog
 
 PORT = 0x500
 RAISE = f"mov edx, {PORT:#x}; out dx, al;"
@@ -57,23 +58,6 @@ def test_an_nmi_interrupts_the_handler_of_an_exception(run_with_button):
 def test_an_nmi_with_a_missing_gate_is_a_fault_of_its_delivery(run_with_button):
     run = run_with_button(f"{RAISE} at: ? nop; nop", gates={2: {"present": False}})
     assert [(r.vector, r.error) for r in run.records] == [(11, 2 * 8 + 3)]
-
-
-class Watchdog:
-    """A device that raises the NMI pin once, at `due`."""
-
-    def __init__(self, machine, platform, due):
-        self._machine, self._due = machine, due
-        platform.attach(self)
-        platform.nmi_sources.append(self)
-
-    def next_event(self):
-        return self._due
-
-    def advance(self, now):
-        if self._due is not None and now >= self._due:
-            self._due = None
-            self._machine.engine.raise_nmi()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hardware_model.vmx.controls import PinBased, Primary
 from hardware_model.vmx.exit_reasons import Reason
 from hardware_model.vmx.fields import Field
 from hardware_model.vmx.interruption import ActivityState
+from tests.hardware_model.watchdog import Watchdog
 
 from .nmi_guest import (
     BLOCKED,
@@ -30,28 +31,15 @@ EXTERNAL = PinBased.EXTERNAL_INTERRUPT_EXITING
 HALT = "push {flags:#x}; popfq; cpuid; hlt; at: nop; cli"
 
 
-class Watchdog:
-    """A device that raises the NMI pin once, at `due`."""
-
-    def __init__(self, run, due=5_000):
-        self._machine, self._due = run.machine, due
-        run.machine.platform.attach(self)
-        run.machine.platform.nmi_sources.append(self)
-
-    def next_event(self):
-        return self._due
-
-    def advance(self, now):
-        if self._due is not None and now >= self._due:
-            self._due = None
-            self._machine.engine.raise_nmi()
+def start_watchdog(run):
+    Watchdog(run.machine, run.machine.platform, 5_000)
 
 
 def watched(*actions, activity):
     """A VMM that starts a watchdog at CPUID, does `actions`, and wakes the guest at an NMI; notes what it found."""
 
     def start(run):
-        Watchdog(run)
+        start_watchdog(run)
         for action in actions:
             action(run)
 
@@ -100,7 +88,7 @@ def test_a_blocked_nmi_wakes_nobody_unless_nmis_are_virtual(vmx_guest, pin):
 
 def test_an_exit_by_nmi_leaves_the_guest_halted_until_the_next_one(vmx_guest):
     """The VMM leaves the activity state as it is: the entry is to a halted guest, which sleeps on."""
-    first = on_cpuid(Watchdog)
+    first = on_cpuid(start_watchdog)
     run = vmx_guest(
         HALT.format(flags=2), pin=EXITS, on_exit=lambda run, seen: first(run, seen) or True
     )
